@@ -1,0 +1,70 @@
+#pragma once
+
+#include <span>
+#include <thread>
+
+#include "common/check.h"
+#include "common/status.h"
+#include "gateway/net/accepted_socket.h"
+#include "gateway/net/connection_poller.h"
+#include "gateway/net/event_base.h"
+
+namespace holdfast {
+
+// What a loop calls back, all on its own thread.
+class LoopHandler {
+ public:
+  virtual ~LoopHandler() = default;
+  virtual void on_started() = 0;
+  // A batch of connections that are ready.
+  virtual void on_ready(std::span<const ConnectionPoller::Ready> batch) = 0;
+  // The wake descriptor is readable.
+  virtual void on_wake() = 0;
+  // At least once every tick. True when work was left over: called again soon, after events.
+  virtual bool on_tick() = 0;
+};
+
+// One pinned thread with a libevent base, whose events are the connection poller, the mailbox's wake
+// descriptor and the tick.
+// Thread: open(), start() and join() from the thread that owns it; the rest on its own.
+// Owns: the thread and the epoll set.
+class Loop final {
+ public:
+  Loop(LoopIndex index, LoopHandler& handler, int wake_fd, Milliseconds tick);
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  ~Loop();
+
+  Status open() { return poller_.open(); }
+  // `cpu`: where to pin the thread, or -1. A failure to pin is logged, not fatal.
+  void start(int cpu);
+  void join();
+
+  // On the loop's thread.
+  ConnectionPoller& poller() { return poller_; }
+  void stop() { base_.stop(); }
+  // Calls on_tick() in the next round, not only at the next tick.
+  void run_tick_soon() { rest_watch_->enable_after(Milliseconds{0}); }
+
+ private:
+  // Batches taken before libevent looks at its other events.
+  static constexpr int kBatchesPerRound = 4;
+
+  void run(int cpu);
+  void on_poller_ready();
+  void on_timer();
+
+  const LoopIndex index_;
+  LoopHandler& handler_;
+  const Milliseconds tick_;
+  ConnectionPoller poller_;
+  EventBase base_;
+  EventBase::Watch* poller_watch_ = nullptr;
+  EventBase::Watch* wake_watch_ = nullptr;
+  EventBase::Watch* tick_watch_ = nullptr;
+  EventBase::Watch* rest_watch_ = nullptr;
+  int wake_fd_;
+  std::thread thread_;
+};
+
+}  // namespace holdfast
