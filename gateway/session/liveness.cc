@@ -1,0 +1,81 @@
+#include "gateway/session/liveness.h"
+
+#include <algorithm>
+
+namespace holdfast {
+namespace {
+
+// Moments are cut down to whole milliseconds; one more keeps a deadline from coming early by the part
+// that was cut.
+constexpr uint32_t kRoundingMs = 1;
+
+WrappingMs evict_moment(const HotRecord& record) {
+  return record.last_activity.plus_ms(record.timeout_s * 1000u + kRoundingMs);
+}
+
+WrappingMs ping_moment(const HotRecord& record, const LivenessSettings& settings) {
+  return record.last_activity.plus_ms(record.heartbeat_s * 1000u + settings.grace_ms + kRoundingMs);
+}
+
+WrappingMs stall_moment(const HotRecord& record, const LivenessSettings& settings) {
+  return record.io->output_moved.plus_ms(settings.write_stall_ms + kRoundingMs);
+}
+
+bool has_output(const HotRecord& record) {
+  return record.io != nullptr && !record.io->output.is_empty();
+}
+
+WrappingMs earlier(WrappingMs a, WrappingMs b) { return a.ms_until(b) < 0 ? b : a; }
+
+}  // namespace
+
+uint16_t granted_heartbeat_s(const LivenessSettings& settings, uint16_t asked_s) {
+  if (asked_s == 0) return settings.heartbeat_default_s;
+  return std::clamp(asked_s, settings.heartbeat_min_s, settings.heartbeat_max_s);
+}
+
+uint16_t timeout_s_for(const LivenessSettings& settings, uint16_t heartbeat_s) {
+  return static_cast<uint16_t>(std::min<uint32_t>(uint32_t{heartbeat_s} * settings.misses, 65535));
+}
+
+WrappingMs next_due(const HotRecord& record, const LivenessSettings& settings) {
+  switch (record.state) {
+    case SessionState::kAwaitProxyHeader:
+    case SessionState::kAwaitProtocol:
+    case SessionState::kAwaitHello:
+      return record.last_activity.plus_ms(settings.hello_timeout_ms + kRoundingMs);
+    case SessionState::kLingering:
+    case SessionState::kClosed:
+      return record.last_activity.plus_ms(kLingerMs);
+    case SessionState::kOpen:
+      break;
+  }
+  WrappingMs due = evict_moment(record);
+  if (!record.is_pinged) due = earlier(due, ping_moment(record, settings));
+  if (has_output(record)) due = earlier(due, stall_moment(record, settings));
+  return due;
+}
+
+DueAction due_action(const HotRecord& record, const LivenessSettings& settings, WrappingMs now) {
+  switch (record.state) {
+    case SessionState::kAwaitProxyHeader:
+    case SessionState::kAwaitProtocol:
+    case SessionState::kAwaitHello:
+      return next_due(record, settings).is_reached_at(now) ? DueAction::kHelloTimeout
+                                                           : DueAction::kNothing;
+    case SessionState::kLingering:
+    case SessionState::kClosed:
+      return next_due(record, settings).is_reached_at(now) ? DueAction::kEndLinger
+                                                           : DueAction::kNothing;
+    case SessionState::kOpen:
+      break;
+  }
+  if (evict_moment(record).is_reached_at(now)) return DueAction::kEvict;
+  if (has_output(record) && stall_moment(record, settings).is_reached_at(now)) {
+    return DueAction::kWriteStall;
+  }
+  const bool is_ping_due = !record.is_pinged && ping_moment(record, settings).is_reached_at(now);
+  return is_ping_due ? DueAction::kSendPing : DueAction::kNothing;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+
+#include "common/lru_list.h"
+#include "common/slot_arena.h"
+#include "common/timing_wheel.h"
+#include "gateway/session/session_record.h"
+
+namespace holdfast {
+
+// One loop's connections, with the wheel and the two lists that run through their records.
+// Thread: the owning loop only.
+// Limit: `slots_max` connections.
+class SessionTable final {
+ private:
+  using Arena = SlotArena<HotRecord, ColdRecord>;
+  struct Links {
+    Arena& arena;
+    WheelLinks& wheel_links(uint32_t slot) { return arena.hot(slot).wheel; }
+    LruLinks& lru_links(uint32_t slot) { return arena.hot(slot).lru; }
+  };
+
+ public:
+  static constexpr uint32_t kNone = Arena::kNone;
+  // Deadlines are met within this, below the 100 ms that are promised. 2^15 ticks are 35 minutes:
+  // longer than the longest heartbeat, so that hardly any deadline goes round the wheel twice.
+  static constexpr uint32_t kTickMs = 64;
+  static constexpr uint32_t kWheelSlots = 1u << 15;
+
+  SessionTable(uint32_t slots_max, WrappingMs now)
+      : arena_(slots_max),
+        links_{arena_},
+        wheel(links_, now, kTickMs, kWheelSlots),
+        sessions(links_),
+        awaiting_hello(links_) {}
+
+  [[nodiscard]] uint32_t allocate() { return arena_.allocate(); }
+  void release(uint32_t slot) { arena_.release(slot); }
+  bool is_current(uint32_t slot, uint32_t generation) const {
+    return arena_.is_current(slot, generation);
+  }
+  bool is_used(uint32_t slot) const { return arena_.is_used(slot); }
+  HotRecord& hot(uint32_t slot) { return arena_.hot(slot); }
+  const HotRecord& hot(uint32_t slot) const { return arena_.hot(slot); }
+  ColdRecord& cold(uint32_t slot) { return arena_.cold(slot); }
+  uint32_t size() const { return arena_.size(); }
+  uint32_t end_slot() const { return arena_.end_index(); }
+  // What the connections take, not what the arena holds in chunks: it falls with every one that goes.
+  size_t used_bytes() const { return arena_.size() * (sizeof(HotRecord) + sizeof(ColdRecord)); }
+
+ private:
+  Arena arena_;
+  Links links_;
+
+ public:
+  TimingWheel<Links> wheel;
+  LruList<Links> sessions;        // authenticated, idlest first
+  LruList<Links> awaiting_hello;  // oldest first
+};
+
+}  // namespace holdfast
