@@ -1,0 +1,32 @@
+#pragma once
+
+#include <array>
+
+#include "common/counter.h"
+#include "gateway/net/close_reason.h"
+
+namespace holdfast {
+
+// What one loop has counted. Written by the loop, read by anybody.
+struct LoopCounters {
+  Counter sessions;        // authenticated now
+  Counter handshaking;     // connected, and no HELLO yet
+  Counter logins;
+  Counter take_overs;      // logins that replaced an older session of the device
+  Counter heartbeats;      // PINGs answered
+  Counter server_pings;    // PINGs sent to the silent
+  Counter frames_in;
+  Counter messages_in;
+  Counter messages_out;
+  Counter messages_dropped;  // nobody to route them to
+  Counter bytes_in;
+  Counter bytes_out;
+  Counter output_blocked;  // the socket was full and output had to wait
+  Counter stale_commands;  // for a session that had gone
+  Counter deferred;        // messages to another thread that had to wait for room
+  Counter lag_max_us;      // the latest a tick came in the last whole second
+  Counter cpu_us;          // the thread's user and system time
+  std::array<Counter, kCloseReasons> closed;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,194 @@
+#include "gateway/route/session_loop.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace holdfast {
+namespace {
+
+constexpr uint32_t kTicksPerSecond = 1000 / SessionTable::kTickMs;
+
+uint64_t thread_cpu_us() {
+  timespec spent{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+  return static_cast<uint64_t>(spent.tv_sec) * 1'000'000 +
+         static_cast<uint64_t>(spent.tv_nsec) / 1000;
+}
+
+// A bijection, so that different sessions never share an id.
+uint64_t mix(uint64_t value) {
+  value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9;
+  value = (value ^ value >> 27) * 0x94D049BB133111EB;
+  return value ^ value >> 31;
+}
+
+}  // namespace
+
+SessionLoop::SessionLoop(LoopIndex index, Router& router, Mailbox<AcceptorMessage>& acceptor,
+                         std::shared_ptr<const LoopSettings> settings, uint32_t slots_max,
+                         uint64_t session_id_key)
+    : index_(index),
+      session_id_key_(session_id_key),
+      router_(router),
+      outbox_(index, router, acceptor, counters_.deferred),
+      settings_(std::move(settings)),
+      now_(wrapping_now()),
+      table_(std::min(slots_max, SessionRef::kSlotsMax - 1), now_),
+      load_(router.loop_load(index)),
+      receive_buffer_(kReceiveBytes),
+      loop_(index, *this, router.loop_mailbox(index).wake_fd(),
+            Milliseconds{SessionTable::kTickMs}) {}
+
+SessionLoop::~SessionLoop() {
+  for (uint32_t slot = 0; slot < table_.end_slot(); ++slot) {
+    if (table_.is_used(slot)) ::close(table_.hot(slot).fd);
+  }
+}
+
+void SessionLoop::on_started() {
+  tick_expected_us_ = monotonic_us() + uint64_t{SessionTable::kTickMs} * 1000;
+}
+
+void SessionLoop::on_ready(std::span<const ConnectionPoller::Ready> batch) {
+  constexpr size_t kTurnsPerClock = 32;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (i % kTurnsPerClock == 0) now_ = wrapping_now();
+    const ConnectionPoller::Ready& ready = batch[i];
+    if (table_.is_current(ready.slot, ready.generation)) take_turn(ready.slot, ready.events);
+  }
+  end_round();
+}
+
+void SessionLoop::on_wake() {
+  now_ = wrapping_now();
+  router_.loop_mailbox(index_).drain(kMessagesPerRound, [this](LoopCommand&& command) {
+    std::visit([this](auto&& one) { handle(std::move(one)); }, std::move(command));
+  });
+  end_round();
+}
+
+bool SessionLoop::on_tick() {
+  now_ = wrapping_now();
+  measure_tick();
+  input_now_.swap(input_waiting_);
+  for (const SlotName& name : input_now_) {
+    if (table_.is_current(name.slot, name.generation)) take_turn(name.slot, EPOLLIN | EPOLLRDHUP);
+  }
+  input_now_.clear();
+  bool is_more_left = fire_wheel();
+  is_more_left |= drain_some();
+  is_more_left |= shed_for_memory();
+  outbox_.retry();
+  end_round();
+  return is_more_left || !input_waiting_.empty();
+}
+
+bool SessionLoop::fire_wheel() {
+  const uint64_t stop_us = monotonic_us() + kTickSliceUs;
+  while (!table_.wheel.advance(now_, kWheelSlice, [this](uint32_t slot) { on_due(slot); })) {
+    if (monotonic_us() >= stop_us) return true;
+  }
+  return false;
+}
+
+void SessionLoop::on_due(uint32_t slot) {
+  HotRecord& record = table_.hot(slot);
+  switch (due_action(record, settings_->liveness, now_)) {
+    case DueAction::kNothing:
+      break;
+    case DueAction::kSendPing:
+      record.is_pinged = true;
+      counters_.server_pings.add();
+      table_.wheel.arm(slot, next_due(record, settings_->liveness));
+      say(slot, Ping{});
+      return;
+    case DueAction::kEvict: return close(slot, CloseReason::kHeartbeatTimeout);
+    case DueAction::kHelloTimeout: return close(slot, CloseReason::kHelloTimeout);
+    case DueAction::kWriteStall: return close(slot, CloseReason::kWriteStall);
+    case DueAction::kEndLinger: return retire(slot);
+  }
+  table_.wheel.arm(slot, next_due(record, settings_->liveness));
+}
+
+// Makes room for one: who has not said HELLO in a second goes before any session, so a flood of the
+// silent cannot push devices out.
+bool SessionLoop::shed_one() {
+  const uint32_t silent = table_.awaiting_hello.idlest();
+  const bool is_silent_for_long =
+      silent != kNoSlot && table_.hot(silent).last_activity.ms_until(now_) >= kHelloGraceMs;
+  const uint32_t idlest = table_.sessions.idlest();
+  const uint32_t victim = is_silent_for_long || idlest == kNoSlot ? silent : idlest;
+  if (victim == kNoSlot) return false;
+  close(victim, CloseReason::kShedIdle);
+  return true;
+}
+
+bool SessionLoop::shed_for_memory() {
+  constexpr int kShedSlice = 64;
+  const uint64_t max = settings_->memory_bytes_max;
+  if (max == 0 || !settings_->sheds_when_full) return false;
+  for (int i = 0; i < kShedSlice; ++i) {
+    load_.memory_bytes.set(memory_bytes());
+    if (router_.memory_bytes() <= max || !shed_one()) return false;
+    free_retired();
+  }
+  return true;
+}
+
+// Sends devices away at the drain's rate, the idlest first.
+bool SessionLoop::drain_some() {
+  constexpr uint64_t kDrainSlice = 64;
+  if (!is_draining_) return false;
+  const uint64_t now_us = monotonic_us();
+  uint64_t closed = 0;
+  while (table_.sessions.idlest() != kNoSlot && closed < kDrainSlice &&
+         drain_rate_.try_take(now_us)) {
+    close(table_.sessions.idlest(), CloseReason::kDraining, drain_window_ms_);
+    ++closed;
+  }
+  return closed == kDrainSlice;
+}
+
+void SessionLoop::end_round() {
+  free_retired();
+  publish_load();
+}
+
+void SessionLoop::publish_load() {
+  counters_.sessions.set(table_.sessions.size());
+  counters_.handshaking.set(table_.awaiting_hello.size());
+  load_.memory_bytes.set(memory_bytes());
+  const uint32_t idlest = table_.sessions.idlest();
+  uint64_t idle_ms = 0;
+  if (idlest != kNoSlot) {
+    idle_ms = 1 + static_cast<uint64_t>(std::max(0, table_.hot(idlest).last_activity.ms_until(now_)));
+  }
+  load_.idlest_ms.set(idle_ms);
+}
+
+void SessionLoop::measure_tick() {
+  const uint64_t now_us = monotonic_us();
+  if (now_us < tick_expected_us_) return;  // a left-over slice, not a tick
+  lag_max_us_ = std::max(lag_max_us_, now_us - tick_expected_us_);
+  tick_expected_us_ = now_us + uint64_t{SessionTable::kTickMs} * 1000;
+  if (++ticks_ % kTicksPerSecond != 0) return;
+  counters_.lag_max_us.set(std::exchange(lag_max_us_, 0));
+  counters_.cpu_us.set(thread_cpu_us());
+}
+
+SessionRef SessionLoop::ref_of(uint32_t slot) {
+  return {index_, slot, table_.hot(slot).generation};
+}
+
+uint64_t SessionLoop::session_id_of(uint32_t slot) {
+  return mix(ref_of(slot).packed() ^ session_id_key_);
+}
+
+uint64_t SessionLoop::memory_bytes() const {
+  return table_.used_bytes() + io_bytes_ + identity_bytes_;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,174 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/protocol/native.h"
+#include "common/protocol/proxy_protocol.h"
+#include "common/token_bucket.h"
+#include "gateway/net/acceptor.h"
+#include "gateway/net/loop.h"
+#include "gateway/net/retry_delay.h"
+#include "gateway/route/command.h"
+#include "gateway/route/loop_counters.h"
+#include "gateway/route/outbox.h"
+#include "gateway/route/router.h"
+#include "gateway/session/session_table.h"
+#include "gateway/session/turn_output.h"
+
+namespace holdfast {
+
+// One loop's connections from adoption to close: bytes come in from the poller, become frames, move
+// sessions from state to state, and frames go out; the wheel and the LRU list end the dead and the
+// idle; commands of other threads come in through the mailbox.
+// Thread: its loop's. start() and join() from the thread that made it; counters() from any.
+// Owns: the sockets, records and buffers of its connections.
+// Limit: `slots_max` connections; per connection, LoopSettings; per round, the slices named below.
+// A connection that closes is unlinked at once and freed at the end of the round.
+class SessionLoop final : private LoopHandler {
+ public:
+  // `session_id_key`: secret of the process, so that session ids tell nothing.
+  SessionLoop(LoopIndex index, Router& router, Mailbox<AcceptorMessage>& acceptor,
+              std::shared_ptr<const LoopSettings> settings, uint32_t slots_max,
+              uint64_t session_id_key);
+  ~SessionLoop() override;
+
+  Status open() { return loop_.open(); }
+  void start(int cpu) { loop_.start(cpu); }
+  void join() { loop_.join(); }
+  const LoopCounters& counters() const { return counters_; }
+
+ private:
+  static constexpr uint32_t kNoSlot = SessionTable::kNone;
+  static constexpr size_t kReceiveBytes = 65536;
+  // One connection's reads before the others get their turn.
+  static constexpr int kReadsPerTurn = 4;
+  static constexpr size_t kMessagesPerRound = 256;
+  // Wheel entries between two looks at the clock, and how long a slice of a tick's work may take.
+  static constexpr size_t kWheelSlice = 64;
+  static constexpr uint64_t kTickSliceUs = 1000;
+  // A newcomer that says nothing gives way before any session does, once it had this long.
+  static constexpr int32_t kHelloGraceMs = 1000;
+  // Slots looked at for one ListSessions.
+  static constexpr uint32_t kListSlots = 4096;
+
+  // LoopHandler
+  void on_started() override;
+  void on_ready(std::span<const ConnectionPoller::Ready> batch) override;
+  void on_wake() override;
+  bool on_tick() override;
+
+  // Input (session_loop_input.cc).
+  void take_turn(uint32_t slot, uint32_t events);
+  void read_input(uint32_t slot, uint32_t events);
+  void discard_input(uint32_t slot);
+  void read_again_later(uint32_t slot);
+  void consume(uint32_t slot, std::span<const std::byte> bytes);
+  size_t parse(uint32_t slot, std::span<const std::byte> input);
+  size_t parse_proxy_header(uint32_t slot, std::span<const std::byte> input);
+  void set_peer(uint32_t slot, const proxy_protocol::ParseResult& header);
+  bool sniff_protocol(uint32_t slot, std::span<const std::byte> input);
+  size_t parse_frame(uint32_t slot, std::span<const std::byte> input);
+  void on_frame(uint32_t slot, const Frame& frame);
+  void log_in(uint32_t slot, const Hello& hello);
+  void take_over(SessionRef older);
+  void note_alive(uint32_t slot);
+  void answer_ping(uint32_t slot, const Ping& ping);
+  void answer_message(uint32_t slot, const Message& message);
+
+  // Output and closing (session_loop_output.cc).
+  template <class OneFrame>
+  void say(uint32_t slot, const OneFrame& frame);
+  void send_turn_output(uint32_t slot);
+  bool transmit(uint32_t slot, std::span<const std::byte> bytes);
+  bool enqueue(uint32_t slot, std::span<const std::byte> bytes);
+  void flush_queue(uint32_t slot);
+  void close(uint32_t slot, CloseReason reason, uint32_t reconnect_window_ms = kReconnectWindowMs);
+  void say_goaway(uint32_t slot, CloseReason reason, uint32_t reconnect_window_ms);
+  void retire(uint32_t slot);
+  void free_retired();
+  ConnectionIo& io_of(uint32_t slot);
+  void drop_io_if_empty(uint32_t slot);
+
+  // Commands of other threads (session_loop_commands.cc).
+  void handle(AdoptSocket&& command);
+  void handle(Kick&& command);
+  void handle(SetHeartbeat&& command);
+  void handle(DescribeSession&& command);
+  void handle(ListSessions&& command);
+  void handle(StartDrain&& command);
+  void handle(StopDrain&& command);
+  void handle(ApplySettings&& command);
+  void handle(StopLoop&& command);
+  void handle(std::monostate) {}
+  void turn_away(AcceptedSocket& accepted);
+  void reply(LoopReply&& reply);
+  bool is_session(SessionRef ref) const;
+  SessionView view_of(uint32_t slot);
+
+  // Deadlines and room (session_loop.cc).
+  void on_due(uint32_t slot);
+  bool fire_wheel();
+  bool shed_one();
+  bool shed_for_memory();
+  bool drain_some();
+  void publish_load();
+  void measure_tick();
+  SessionRef ref_of(uint32_t slot);
+  uint64_t session_id_of(uint32_t slot);
+  uint64_t memory_bytes() const;
+  void end_round();
+
+  const LoopIndex index_;
+  const uint64_t session_id_key_;
+  Router& router_;
+  Outbox outbox_;
+  std::shared_ptr<const LoopSettings> settings_;
+  WrappingMs now_;
+  SessionTable table_;
+  LoopCounters counters_;
+  LoopLoad& load_;
+  uint64_t io_bytes_ = 0;        // of all ConnectionIo
+  uint64_t identity_bytes_ = 0;  // of identities, beyond the records
+
+  uint32_t turn_slot_ = kNoSlot;
+  TurnOutput turn_output_;
+  std::vector<std::byte> receive_buffer_;
+  struct SlotName {
+    uint32_t slot;
+    uint32_t generation;
+  };
+  std::vector<SlotName> input_waiting_;  // turns that ended before their input did
+  std::vector<SlotName> input_now_;
+  std::vector<uint32_t> retired_;
+
+  bool is_draining_ = false;
+  TokenBucket drain_rate_;
+  uint32_t drain_window_ms_ = 0;
+
+  uint64_t tick_expected_us_ = 0;
+  uint64_t lag_max_us_ = 0;
+  uint32_t ticks_ = 0;
+
+  Loop loop_;
+};
+
+// Gathered while it is the connection's turn, sent at once otherwise.
+template <class OneFrame>
+void SessionLoop::say(uint32_t slot, const OneFrame& frame) {
+  if (slot == turn_slot_) {
+    if (turn_output_.add(frame)) return;
+    send_turn_output(slot);
+    if (is_reading(table_.hot(slot).state)) HF_CHECK(turn_output_.add(frame));
+    return;
+  }
+  std::array<std::byte, native::kControlFrameBytesMax> bytes{};
+  transmit(slot, std::span(bytes).first(native::encode(frame, bytes)));
+}
+
+}  // namespace holdfast
