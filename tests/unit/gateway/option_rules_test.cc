@@ -1,0 +1,77 @@
+#include "gateway/option_rules.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/unit/gateway/options_fixture.h"
+
+namespace holdfast {
+namespace {
+
+class OptionRulesTest : public OptionsFixture {};
+
+TEST_F(OptionRulesTest, HeartbeatBoundsMustHoldTheDefault) {
+  EXPECT_EQ(
+      error_of("heartbeat.max_s = 10\n"),
+      "a.toml:1: heartbeat.max_s: heartbeat.default_s (30) is not between heartbeat.min_s (1) "
+      "and heartbeat.max_s (10), where it must lie");
+  EXPECT_EQ(
+      error_of("heartbeat.min_s = 40\n"),
+      "a.toml:1: heartbeat.min_s: heartbeat.default_s (30) is not between heartbeat.min_s (40) "
+      "and heartbeat.max_s (1800), where it must lie");
+  EXPECT_EQ(
+      error_of("heartbeat.max_s = 10\nheartbeat.min_s = 20\n"),
+      "a.toml:2: heartbeat.min_s: heartbeat.min_s (20) is above heartbeat.max_s (10): it may be "
+      "equal at most");
+  loaded("heartbeat.min_s = 30\nheartbeat.max_s = 30\n");
+}
+
+TEST_F(OptionRulesTest, TheLongestTimeoutMustFitTheWelcome) {
+  EXPECT_EQ(error_of("heartbeat.misses = 37\n"),
+            "a.toml:1: heartbeat.misses: heartbeat.max_s (1800) times heartbeat.misses (37) is too "
+            "long a timeout: at most 65535 seconds are allowed");
+  loaded("heartbeat.max_s = 65535\nheartbeat.misses = 1\n");
+  loaded("heartbeat.max_s = 21845\nheartbeat.misses = 3\n");
+  EXPECT_NE(error_of("heartbeat.max_s = 21846\nheartbeat.misses = 3\n"), "no error");
+}
+
+TEST_F(OptionRulesTest, AQueueMustHoldAFrameAndTheBudgetAConnection) {
+  EXPECT_EQ(
+      error_of("limits.send_queue_max_bytes = 4096\n"),
+      "a.toml:1: limits.send_queue_max_bytes: limits.send_queue_max_bytes (4096) is less than "
+      "limits.frame_max_bytes (65536): a queue must hold the largest frame");
+  loaded("limits.send_queue_max_bytes = 4096\nlimits.frame_max_bytes = 4096\n");
+  EXPECT_EQ(
+      error_of("[limits]\nmemory_max_mib = 1\nsend_queue_max_bytes = 1048576\n"),
+      "a.toml:2: limits.memory_max_mib: limits.memory_max_mib (1) is less than one connection "
+      "may need: at least limits.send_queue_max_bytes (1048576) and limits.frame_max_bytes "
+      "(65536) together, or 0 (off)");
+}
+
+// A value that was refused is unknown: a rule that needs it would only add a false second error.
+TEST_F(OptionRulesTest, ARefusedValueIsNotBlamedTwice) {
+  EXPECT_EQ(error_of("heartbeat.default_s = \"x\"\nheartbeat.max_s = 10\n"),
+            "a.toml:1: heartbeat.default_s: \"x\" is not allowed: whole number of seconds, 1 to "
+            "65535");
+}
+
+TEST_F(OptionRulesTest, AFileThatCannotBeReadIsTheOnlyError) {
+  const std::string error = error_of("heartbeat.default_s 5\n", {"heartbeat.max_s=10"});
+  EXPECT_TRUE(error.starts_with("a.toml:1: ")) << error;
+  EXPECT_FALSE(contains(error, "\n")) << error;
+}
+
+// Pure: also what no file could say is judged, as a reload hands it over.
+TEST_F(OptionRulesTest, ABreachNamesItsKeysTheLikeliestFirst) {
+  Options options = loaded("");
+  EXPECT_TRUE(find_breaches(options).empty());
+  options.listeners.push_back(options.listeners[0]);
+  const std::vector<RuleBreach> breaches = find_breaches(options);
+  ASSERT_EQ(breaches.size(), 1U);
+  EXPECT_EQ(breaches[0].keys, (std::vector<std::string>{"listener.bind#1", "admin.bind"}));
+}
+
+}  // namespace
+}  // namespace holdfast
