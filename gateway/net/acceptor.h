@@ -19,8 +19,11 @@ namespace holdfast {
 
 // What one loop tells the accept thread, so that it can place newcomers. Written by the loop.
 struct LoopLoad {
+  static constexpr uint64_t kOverdueHelloMs = uint64_t{1} << 32;
   Counter closed;        // connections that have ended since the start
-  Counter idlest_ms;     // how long the loop's idlest session has been silent; 0: it has none
+  // How long the connection that the loop would shed next has been silent; 0: it has none. One that
+  // had its time to say HELLO counts kOverdueHelloMs more: it goes before any loop's session.
+  Counter idlest_ms;
   Counter memory_bytes;  // records, buffers and identities of its connections
 };
 

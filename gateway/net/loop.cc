@@ -34,8 +34,8 @@ Loop::~Loop() { HF_CHECK(!thread_.joinable()); }
 void Loop::start(int cpu) {
   poller_watch_ = &base_.watch_readable(poller_.fd(), [this] { on_poller_ready(); });
   wake_watch_ = &base_.watch_readable(wake_fd_, [this] { handler_.on_wake(); });
-  tick_watch_ = &base_.timer([this] { on_timer(); });
-  rest_watch_ = &base_.timer([this] { on_timer(); });
+  tick_watch_ = &base_.timer([this] { handler_.on_tick(); });
+  rest_watch_ = &base_.timer([this] { handler_.on_rest(); });
   poller_watch_->enable();
   wake_watch_->enable();
   tick_watch_->enable_every(tick_);
@@ -61,10 +61,6 @@ void Loop::on_poller_ready() {
     handler_.on_ready(ready);
     if (ready.size() < ConnectionPoller::kBatchMax) return;
   }
-}
-
-void Loop::on_timer() {
-  if (handler_.on_tick()) run_tick_soon();
 }
 
 }  // namespace holdfast

@@ -20,8 +20,9 @@ class LoopHandler {
   virtual void on_ready(std::span<const ConnectionPoller::Ready> batch) = 0;
   // The wake descriptor is readable.
   virtual void on_wake() = 0;
-  // At least once every tick. True when work was left over: called again soon, after events.
-  virtual bool on_tick() = 0;
+  // Once every tick. Work that it leaves over is taken up by on_rest(), after events had their turn.
+  virtual void on_tick() = 0;
+  virtual void on_rest() = 0;
 };
 
 // One pinned thread with a libevent base, whose events are the connection poller, the mailbox's wake
@@ -43,8 +44,8 @@ class Loop final {
   // On the loop's thread.
   ConnectionPoller& poller() { return poller_; }
   void stop() { base_.stop(); }
-  // Calls on_tick() in the next round, not only at the next tick.
-  void run_tick_soon() { rest_watch_->enable_after(Milliseconds{0}); }
+  // Calls on_rest() in the next round.
+  void run_rest_soon() { rest_watch_->enable_after(Milliseconds{0}); }
 
  private:
   // Batches taken before libevent looks at its other events.
@@ -52,7 +53,6 @@ class Loop final {
 
   void run(int cpu);
   void on_poller_ready();
-  void on_timer();
 
   const LoopIndex index_;
   LoopHandler& handler_;

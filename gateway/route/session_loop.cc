@@ -48,9 +48,7 @@ SessionLoop::~SessionLoop() {
   }
 }
 
-void SessionLoop::on_started() {
-  tick_expected_us_ = monotonic_us() + uint64_t{SessionTable::kTickMs} * 1000;
-}
+void SessionLoop::on_started() { last_tick_us_ = monotonic_us(); }
 
 void SessionLoop::on_ready(std::span<const ConnectionPoller::Ready> batch) {
   constexpr size_t kTurnsPerClock = 32;
@@ -70,9 +68,15 @@ void SessionLoop::on_wake() {
   end_round();
 }
 
-bool SessionLoop::on_tick() {
-  now_ = wrapping_now();
+void SessionLoop::on_tick() {
   measure_tick();
+  do_due_work();
+}
+
+void SessionLoop::on_rest() { do_due_work(); }
+
+void SessionLoop::do_due_work() {
+  now_ = wrapping_now();
   input_now_.swap(input_waiting_);
   for (const SlotName& name : input_now_) {
     if (table_.is_current(name.slot, name.generation)) take_turn(name.slot, EPOLLIN | EPOLLRDHUP);
@@ -83,7 +87,7 @@ bool SessionLoop::on_tick() {
   is_more_left |= shed_for_memory();
   outbox_.retry();
   end_round();
-  return is_more_left || !input_waiting_.empty();
+  if (is_more_left || !input_waiting_.empty()) loop_.run_rest_soon();
 }
 
 bool SessionLoop::fire_wheel() {
@@ -113,14 +117,20 @@ void SessionLoop::on_due(uint32_t slot) {
   table_.wheel.arm(slot, next_due(record, settings_->liveness));
 }
 
-// Makes room for one: who has not said HELLO in a second goes before any session, so a flood of the
-// silent cannot push devices out.
-bool SessionLoop::shed_one() {
+bool SessionLoop::has_overdue_hello() {
   const uint32_t silent = table_.awaiting_hello.idlest();
-  const bool is_silent_for_long =
-      silent != kNoSlot && table_.hot(silent).last_activity.ms_until(now_) >= kHelloGraceMs;
+  return silent != kNoSlot && table_.hot(silent).last_activity.ms_until(now_) >= kHelloGraceMs;
+}
+
+// Who makes room: who has not said HELLO in a second goes before any session, so a flood of the
+// silent cannot push devices out.
+uint32_t SessionLoop::next_to_shed() {
   const uint32_t idlest = table_.sessions.idlest();
-  const uint32_t victim = is_silent_for_long || idlest == kNoSlot ? silent : idlest;
+  return has_overdue_hello() || idlest == kNoSlot ? table_.awaiting_hello.idlest() : idlest;
+}
+
+bool SessionLoop::shed_one() {
+  const uint32_t victim = next_to_shed();
   if (victim == kNoSlot) return false;
   close(victim, CloseReason::kShedIdle);
   return true;
@@ -161,19 +171,22 @@ void SessionLoop::publish_load() {
   counters_.sessions.set(table_.sessions.size());
   counters_.handshaking.set(table_.awaiting_hello.size());
   load_.memory_bytes.set(memory_bytes());
-  const uint32_t idlest = table_.sessions.idlest();
-  uint64_t idle_ms = 0;
-  if (idlest != kNoSlot) {
-    idle_ms = 1 + static_cast<uint64_t>(std::max(0, table_.hot(idlest).last_activity.ms_until(now_)));
-  }
-  load_.idlest_ms.set(idle_ms);
+  load_.idlest_ms.set(idlest_ms());
+}
+
+uint64_t SessionLoop::idlest_ms() {
+  const uint32_t victim = next_to_shed();
+  if (victim == kNoSlot) return 0;
+  const int32_t silent_ms = std::max(0, table_.hot(victim).last_activity.ms_until(now_));
+  return 1 + static_cast<uint64_t>(silent_ms) +
+         (has_overdue_hello() ? LoopLoad::kOverdueHelloMs : 0);
 }
 
 void SessionLoop::measure_tick() {
+  constexpr uint64_t kTickUs = uint64_t{SessionTable::kTickMs} * 1000;
   const uint64_t now_us = monotonic_us();
-  if (now_us < tick_expected_us_) return;  // a left-over slice, not a tick
-  lag_max_us_ = std::max(lag_max_us_, now_us - tick_expected_us_);
-  tick_expected_us_ = now_us + uint64_t{SessionTable::kTickMs} * 1000;
+  const uint64_t since_last_us = now_us - std::exchange(last_tick_us_, now_us);
+  lag_max_us_ = std::max(lag_max_us_, since_last_us - std::min(since_last_us, kTickUs));
   if (++ticks_ % kTicksPerSecond != 0) return;
   counters_.lag_max_us.set(std::exchange(lag_max_us_, 0));
   counters_.cpu_us.set(thread_cpu_us());

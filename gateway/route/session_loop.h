@@ -61,7 +61,8 @@ class SessionLoop final : private LoopHandler {
   void on_started() override;
   void on_ready(std::span<const ConnectionPoller::Ready> batch) override;
   void on_wake() override;
-  bool on_tick() override;
+  void on_tick() override;
+  void on_rest() override;
 
   // Input (session_loop_input.cc).
   void take_turn(uint32_t slot, uint32_t events);
@@ -114,10 +115,14 @@ class SessionLoop final : private LoopHandler {
   // Deadlines and room (session_loop.cc).
   void on_due(uint32_t slot);
   bool fire_wheel();
+  bool has_overdue_hello();
+  uint32_t next_to_shed();
   bool shed_one();
   bool shed_for_memory();
   bool drain_some();
   void publish_load();
+  uint64_t idlest_ms();
+  void do_due_work();
   void measure_tick();
   SessionRef ref_of(uint32_t slot);
   uint64_t session_id_of(uint32_t slot);
@@ -151,7 +156,7 @@ class SessionLoop final : private LoopHandler {
   TokenBucket drain_rate_;
   uint32_t drain_window_ms_ = 0;
 
-  uint64_t tick_expected_us_ = 0;
+  uint64_t last_tick_us_ = 0;
   uint64_t lag_max_us_ = 0;
   uint32_t ticks_ = 0;
 

@@ -63,7 +63,7 @@ void SessionLoop::read_again_later(uint32_t slot) {
   if (record.is_input_waiting) return;
   record.is_input_waiting = true;
   input_waiting_.push_back({slot, record.generation});
-  loop_.run_tick_soon();
+  loop_.run_rest_soon();
 }
 
 void SessionLoop::consume(uint32_t slot, std::span<const std::byte> bytes) {

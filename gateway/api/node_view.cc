@@ -1,0 +1,21 @@
+#include "gateway/api/node_view.h"
+
+namespace holdfast {
+
+uint64_t NodeView::sum(Counter LoopCounters::*counter) const {
+  uint64_t total = 0;
+  for (const LoopCounters* loop : loops) total += (loop->*counter).value();
+  return total;
+}
+
+uint64_t NodeView::closed(CloseReason reason) const {
+  uint64_t total = 0;
+  for (const LoopCounters* loop : loops) total += loop->closed[static_cast<size_t>(reason)].value();
+  return total;
+}
+
+uint64_t NodeView::connections(LoopIndex loop) const {
+  return loops[loop]->sessions.value() + loops[loop]->handshaking.value();
+}
+
+}  // namespace holdfast

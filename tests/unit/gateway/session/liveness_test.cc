@@ -1,0 +1,100 @@
+#include "gateway/session/liveness.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <memory>
+
+namespace holdfast {
+namespace {
+
+constexpr uint32_t kNowMs = 0xFFFFFF00;  // the clock wraps within these tests
+
+HotRecord open_session(uint16_t heartbeat_s, uint16_t timeout_s) {
+  HotRecord record;
+  record.state = SessionState::kOpen;
+  record.last_activity = WrappingMs(kNowMs);
+  record.heartbeat_s = heartbeat_s;
+  record.timeout_s = timeout_s;
+  return record;
+}
+
+void block_output(HotRecord& record, WrappingMs since) {
+  record.io = std::make_unique<ConnectionIo>();
+  record.io->output.append(std::array{std::byte{1}});
+  record.io->output_moved = since;
+}
+
+WrappingMs after_ms(uint32_t ms) { return WrappingMs(kNowMs).plus_ms(ms); }
+
+TEST(Liveness, GrantsWithinTheBoundsAndTheDefaultForNoWish) {
+  const LivenessSettings settings{.heartbeat_default_s = 30, .heartbeat_min_s = 5,
+                                  .heartbeat_max_s = 600};
+  EXPECT_EQ(granted_heartbeat_s(settings, 0), 30);
+  EXPECT_EQ(granted_heartbeat_s(settings, 1), 5);
+  EXPECT_EQ(granted_heartbeat_s(settings, 60), 60);
+  EXPECT_EQ(granted_heartbeat_s(settings, 65535), 600);
+}
+
+TEST(Liveness, TimeoutIsTheHeartbeatTimesTheMisses) {
+  LivenessSettings settings;
+  settings.misses = 3;
+  EXPECT_EQ(timeout_s_for(settings, 30), 90);
+  settings.misses = 100;
+  EXPECT_EQ(timeout_s_for(settings, 1800), 65535);  // what the wire can say
+}
+
+TEST(Liveness, PingsAfterOneIntervalAndGraceAndNotBefore) {
+  const LivenessSettings settings;
+  const HotRecord record = open_session(10, 30);
+  EXPECT_EQ(next_due(record, settings), after_ms(10'501));
+  EXPECT_EQ(due_action(record, settings, after_ms(10'500)), DueAction::kNothing);
+  EXPECT_EQ(due_action(record, settings, after_ms(10'501)), DueAction::kSendPing);
+}
+
+TEST(Liveness, EvictsAtTheTimeoutAndNotBefore) {
+  const LivenessSettings settings;
+  HotRecord record = open_session(10, 30);
+  record.is_pinged = true;
+  EXPECT_EQ(next_due(record, settings), after_ms(30'001));
+  EXPECT_EQ(due_action(record, settings, after_ms(30'000)), DueAction::kNothing);
+  EXPECT_EQ(due_action(record, settings, after_ms(30'001)), DueAction::kEvict);
+}
+
+TEST(Liveness, OneMissLeavesNoTimeForAPing) {
+  const LivenessSettings settings;
+  const HotRecord record = open_session(10, 10);
+  EXPECT_EQ(next_due(record, settings), after_ms(10'001));
+  EXPECT_EQ(due_action(record, settings, after_ms(10'001)), DueAction::kEvict);
+}
+
+TEST(Liveness, BlockedOutputIsLookedAtBeforeTheHeartbeat) {
+  const LivenessSettings settings{.write_stall_ms = 2000};
+  HotRecord record = open_session(10, 30);
+  block_output(record, WrappingMs(kNowMs));
+  EXPECT_EQ(next_due(record, settings), after_ms(2001));
+  EXPECT_EQ(due_action(record, settings, after_ms(2000)), DueAction::kNothing);
+  EXPECT_EQ(due_action(record, settings, after_ms(2001)), DueAction::kWriteStall);
+}
+
+TEST(Liveness, EveryStateBeforeWelcomeHasTheHelloTimeout) {
+  const LivenessSettings settings{.hello_timeout_ms = 8000};
+  for (const SessionState state : {SessionState::kAwaitProxyHeader, SessionState::kAwaitProtocol,
+                                   SessionState::kAwaitHello}) {
+    HotRecord record = open_session(10, 30);
+    record.state = state;
+    EXPECT_EQ(next_due(record, settings), after_ms(8001));
+    EXPECT_EQ(due_action(record, settings, after_ms(8000)), DueAction::kNothing);
+    EXPECT_EQ(due_action(record, settings, after_ms(8001)), DueAction::kHelloTimeout);
+  }
+}
+
+TEST(Liveness, LingeringEnds) {
+  HotRecord record = open_session(10, 30);
+  record.state = SessionState::kLingering;
+  EXPECT_EQ(due_action(record, {}, after_ms(kLingerMs - 1)), DueAction::kNothing);
+  EXPECT_EQ(due_action(record, {}, after_ms(kLingerMs)), DueAction::kEndLinger);
+}
+
+}  // namespace
+}  // namespace holdfast
