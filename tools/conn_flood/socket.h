@@ -1,0 +1,29 @@
+#pragma once
+
+#include "common/address.h"
+#include "common/status.h"
+#include "common/unique_fd.h"
+
+namespace holdfast::flood {
+
+struct ConnectAttempt {
+  UniqueFd socket;  // open when `error` is 0
+  int error = 0;    // errno
+};
+
+// A receive buffer so small that a client that stops reading fills it at once.
+inline constexpr int kSlowReaderRxBytes = 2048;
+
+// Starts a non-blocking connect(2) from `source` (none: the kernel picks). The connection may be
+// established already or not; epoll tells. `rx_bytes` above 0 sets the receive buffer.
+// Errors: EADDRNOTAVAIL when the source has no port left, EMFILE, and what connect(2) lists.
+[[nodiscard]] ConnectAttempt start_connect(const Address* source, const Address& target,
+                                           int rx_bytes);
+
+// Whether connections can be made from `source`; if not, says so with the mend.
+[[nodiscard]] Status check_source(const Address& source);
+
+// The error that a socket keeps; 0 for none.
+[[nodiscard]] int pending_error(int fd);
+
+}  // namespace holdfast::flood
