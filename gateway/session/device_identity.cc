@@ -1,5 +1,6 @@
 #include "gateway/session/device_identity.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -32,8 +33,8 @@ DeviceIdentity::DeviceIdentity(std::string_view device_id, const Attributes& att
   char* out = heap_.data;
   for (const std::string_view field : fields) {
     *out++ = static_cast<char>(field.size());
-    std::memcpy(out, field.data(), field.size());
-    out += field.size();
+    // Not memcpy: an absent field is a null pointer, which memcpy may not be given.
+    out = std::copy(field.begin(), field.end(), out);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "common/check.h"
@@ -145,6 +146,7 @@ void check_proxy_protocol(const Input& input) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that libFuzzer calls.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Input input = read_input({data, size});
   HF_CHECK(decode_pieces(input, {input.stream.size()}) == decode_pieces(input, input.piece_ends));

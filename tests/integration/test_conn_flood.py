@@ -1,0 +1,358 @@
+"""conn_flood against the gateway, and against a server that does what a gateway must not."""
+
+import json
+import resource
+import signal
+import socketserver
+import struct
+import subprocess
+import threading
+
+import pytest
+
+from support import native
+from support.waiting import slowed
+
+OK, FAULT, USAGE = 0, 1, 2
+NO_LATENCIES = {"count": 0, "min": 0, "p50": 0, "p99": 0, "p999": 0, "max": 0, "mean": 0.0}
+
+
+class Flood:
+    """One run of conn_flood; its counts are those of --json."""
+
+    def __init__(self, binary, folder, address, arguments, prefix=()):
+        self._json_file = folder / "flood.json"
+        target = f"{address[0]}:{address[1]}"
+        arguments = list(map(str, arguments))
+        if "--json" not in arguments:
+            arguments += ["--json", str(self._json_file)]
+        self._process = subprocess.Popen(
+            [*prefix, binary, "--target", target, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.output = ""
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    def wait(self, expected=OK, within_s=60):
+        """Waits for the end, checks the exit code and returns the counts ({} when there are none)."""
+        try:
+            self.output, _ = self._process.communicate(timeout=slowed(within_s))
+        finally:
+            self.kill()
+        assert self._process.returncode == expected, self.output
+        return json.loads(self._json_file.read_text()) if expected != USAGE else {}
+
+    def kill(self):
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+
+@pytest.fixture
+def start_flood(bin_dir, tmp_path):
+    """start_flood(address, *arguments) -> a Flood; killed behind the test if it still runs."""
+    started = []
+
+    def start(address, *arguments, prefix=()):
+        started.append(Flood(bin_dir / "conn_flood", tmp_path, address, arguments, prefix))
+        return started[-1]
+
+    yield start
+    for flood in started:
+        flood.kill()
+
+
+@pytest.fixture
+def run_flood(start_flood):
+    """run_flood(address, *arguments, expected=OK) -> counts."""
+
+    def run(address, *arguments, expected=OK, prefix=()):
+        return start_flood(address, *arguments, prefix=prefix).wait(expected)
+
+    return run
+
+
+# Against the gateway.
+
+
+@pytest.mark.threads
+def test_steady_clients_all_live_and_every_ping_is_answered(gateway, run_flood):
+    counts = run_flood(gateway.address, "--connections", 500, "--heartbeat", 1, "--duration", 5)
+    assert counts["ok"] and counts["faults"] == []
+    assert counts["connected_peak"] == counts["clients_welcomed"] == 500
+    assert counts["pings"] == counts["pongs"] >= 2000
+    assert counts["goodbyes"] == 500 and counts["goodbyes_unanswered"] == 0
+    for name in ("lost_unexpected", "never_welcomed", "pongs_missing", "reconnects", "took_over"):
+        assert counts[name] == 0, name
+    assert counts["latency_us"]["welcome"]["count"] == 500
+    assert counts["latency_us"]["ping_rtt"]["count"] == counts["pongs"]
+    gateway.wait_for_sessions(0)
+
+
+def test_exactly_the_silent_ones_are_evicted_and_on_time(gateway, run_flood):
+    counts = run_flood(
+        gateway.address, "--connections", 400, "--heartbeat", 1, "--duration", slowed(6),
+        "--mute", 0.2, "--half-frame", 0.1
+    )
+    assert counts["behaviours"]["mute"]["evicted"] == 80
+    assert counts["behaviours"]["half_frame"]["evicted"] == 40
+    assert counts["goaway_by_code"] == {"4003": 120}
+    assert counts["evicted_early"] == counts["evictions_overdue"] == 0
+    assert counts["evictions_pending"] == counts["lost_unexpected"] == 0
+    gateway.wait_for_closed("heartbeat_timeout", 120)
+
+
+def test_churn_comes_back_and_nobody_else_notices(gateway, run_flood):
+    counts = run_flood(
+        gateway.address, "--connections", 200, "--heartbeat", 1, "--duration", 5,
+        "--churn", 0.5, "--churn-life", 0.5
+    )
+    assert counts["churned"] > 200 and counts["reconnects"] > 200
+    assert counts["lost_unexpected"] == counts["away_at_end"] == 0
+
+
+def test_a_drained_flood_comes_back_when_told_to(gateway, start_flood):
+    flood = start_flood(
+        gateway.address, "--connections", 100, "--heartbeat", 1, "--duration", 6, "--reconnect"
+    )
+    gateway.wait_for_sessions(100)
+    assert gateway.admin.post("/v1/drain", {"rate_per_s": 1000, "reconnect_window_s": 1}).status < 300
+    gateway.wait_for_sessions(0)
+    assert gateway.admin.delete("/v1/drain").status < 300
+    counts = flood.wait()
+    assert counts["goaway_by_code"] == {"4006": 100}
+    assert counts["dismissed"] == 100 and counts["lost_unexpected"] == 0
+
+
+def test_a_slow_reader_is_closed_and_costs_the_others_nothing(start_gateway, run_flood):
+    gateway = start_gateway({"limits.send_queue_max_bytes": 65536, "limits.write_stall_ms": 2000})
+    counts = run_flood(
+        gateway.address, "--connections", 50, "--heartbeat", 1, "--duration", slowed(15),
+        "--slow-reader", 0.04
+    )
+    assert counts["slow_readers_closed"] == 2, counts["slow_reader_bytes"]
+    assert counts["lost_unexpected"] == 0
+
+
+def test_a_changed_interval_is_obeyed(gateway, start_flood):
+    flood = start_flood(gateway.address, "--connections", 1, "--heartbeat", 2, "--duration", 8)
+    gateway.wait_for_sessions(1)
+    device = "flood-0000000000"
+    answer = gateway.admin.put(f"/v1/sessions/{device}/heartbeat", {"interval_s": 1})
+    assert answer.status == 200
+    counts = flood.wait()
+    assert counts["interval_changes"] == 1
+    assert counts["pings"] >= 6  # of about 4.2 at the interval it began with
+
+
+def test_it_splits_into_processes_when_one_may_not_hold_them(gateway, run_flood):
+    counts = run_flood(
+        gateway.address, "--connections", 500, "--heartbeat", 1, "--duration", 2,
+        prefix=("prlimit", "--nofile=200:200")
+    )
+    assert counts["options"]["processes"] == 4
+    assert counts["connected_peak"] == 500
+    assert counts["latency_us"]["ping_rtt"]["count"] == counts["pongs"] > 0
+
+
+@pytest.mark.threads
+def test_a_signal_ends_it_early_with_its_summary(gateway, start_flood):
+    flood = start_flood(
+        gateway.address, "--connections", 100, "--threads", 2, "--heartbeat", 1, "--duration", 0
+    )
+    gateway.wait_for_sessions(100)
+    flood.signal(signal.SIGINT)
+    counts = flood.wait()
+    assert counts["was_stopped"] and counts["goodbyes"] == 100
+    assert "OK: all as expected" in flood.output
+
+
+def test_a_gateway_that_dies_is_a_loss_for_all(gateway, start_flood):
+    flood = start_flood(gateway.address, "--connections", 100, "--heartbeat", 1, "--duration", 0)
+    gateway.wait_for_sessions(100)
+    gateway.signal(signal.SIGKILL)
+    gateway.wait()
+    counts = flood.wait(FAULT)
+    assert counts["lost_unexpected"] == 100
+    assert "100 lost that were expected to live" in counts["faults"]
+
+
+# Against a server that misbehaves.
+
+
+class Stub(socketserver.ThreadingTCPServer):
+    """Answers HELLO with a WELCOME of heartbeat 1 s and timeout 2 s, and the rest by `answer`.
+
+    answer(head, body) -> bytes to send, or None to close. `told` is sent behind the WELCOME.
+    """
+
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, answer, told=b""):
+        super().__init__(("127.0.0.1", 0), _StubHandler)
+        self.answer = answer
+        self.told = told
+        self.hellos = 0
+
+
+class _StubHandler(socketserver.StreamRequestHandler):
+    def handle(self):
+        while head := self.rfile.read(2):
+            body = self.rfile.read(head[1]) if len(head) == 2 else b""
+            if head[0] == 0xA0:
+                self.server.hellos += 1
+                welcome = struct.pack(">HHQQ", 1, 2, 7, 0)
+                reply = native.encode_frame(0x80, welcome) + self.server.told
+            else:
+                reply = self.server.answer(head[0], body)
+            if reply is None:
+                return
+            self.wfile.write(reply)
+
+
+@pytest.fixture
+def start_stub():
+    """start_stub(answer, told=b"") -> a Stub that serves until the test is over."""
+    stubs = []
+
+    def start(answer, told=b""):
+        stubs.append(Stub(answer, told))
+        threading.Thread(target=stubs[-1].serve_forever, daemon=True).start()
+        return stubs[-1]
+
+    yield start
+    for stub in stubs:
+        stub.shutdown()
+        stub.server_close()
+
+
+def pong_only(head, body):
+    """What a good server answers: PONG to PING, the end to GOAWAY."""
+    return native.encode_frame(0x20, body) if head == 0x10 else None
+
+
+BRIEF = ("--connections", 3, "--heartbeat", 1, "--duration")
+
+
+def test_the_stub_passes_when_it_behaves(start_stub, run_flood):
+    counts = run_flood(start_stub(pong_only).server_address, *BRIEF, 3)
+    assert counts["pings"] == counts["pongs"] > 0
+
+
+def test_a_pong_that_never_comes_is_a_fault(start_stub, run_flood):
+    silent = start_stub(lambda head, body: b"" if head == 0x10 else None)
+    counts = run_flood(silent.server_address, *BRIEF, 6, expected=FAULT)
+    assert counts["pongs_missing"] == 3
+    assert counts["lost_by_cause"]["pong_missing"] == 3
+
+
+def test_a_pong_with_other_bytes_is_a_fault(start_stub, run_flood):
+    wrong = start_stub(lambda head, body: pong_only(head, body[::-1]))
+    counts = run_flood(wrong.server_address, *BRIEF, 2, expected=FAULT)
+    assert counts["pongs_unexpected"] > 0
+
+
+def test_an_eviction_before_the_deadline_is_a_fault(start_stub, run_flood):
+    early = start_stub(pong_only, told=native.Goaway(native.HEARTBEAT_TIMEOUT).encode())
+    counts = run_flood(early.server_address, *BRIEF, 1, expected=FAULT)
+    assert counts["lost_unexpected"] == 3  # none of them was silent
+
+
+def test_a_silent_client_that_is_never_evicted_is_a_fault(start_stub, run_flood):
+    forgetful = start_stub(pong_only)
+    counts = run_flood(forgetful.server_address, *BRIEF, 6, "--mute", 1, expected=FAULT)
+    assert counts["evictions_overdue"] == 3
+
+
+def test_a_server_that_answers_nonsense_is_a_fault(start_stub, run_flood):
+    babbling = start_stub(pong_only, told=b"\xf0\x00")
+    counts = run_flood(babbling.server_address, *BRIEF, 1, expected=FAULT)
+    assert counts["lost_by_cause"]["protocol_error"] == 3
+
+
+def test_server_pings_are_answered(start_stub, run_flood):
+    echoes = []
+
+    def answer(head, body):
+        if head == 0x20:
+            echoes.append(body)
+            return b""
+        return pong_only(head, body)
+
+    asking = start_stub(answer, told=native.Ping(b"are you there").encode())
+    counts = run_flood(asking.server_address, *BRIEF, 1)
+    assert counts["server_pings_answered"] == 3
+    assert echoes == [b"are you there"] * 3
+
+
+def test_a_message_that_wants_an_ack_gets_it(start_stub, run_flood):
+    acks = []
+
+    def answer(head, body):
+        if head == 0x40:
+            acks.append(body)
+            return b""
+        return pong_only(head, body)
+
+    message = native.Message("news", b"x" * 100, ack_id=9).encode()
+    telling = start_stub(answer, told=message)
+    assert run_flood(telling.server_address, *BRIEF, 1)["messages"] == 3
+    assert acks == [struct.pack(">IB", 9, 0)] * 3
+
+
+def test_reconnecting_waits_as_long_as_it_is_told(start_stub, run_flood):
+    goaway = native.Goaway(native.OVERLOADED, retry_after_ms=200).encode()
+    busy = start_stub(pong_only, told=goaway)
+    counts = run_flood(busy.server_address, *BRIEF, 3, "--reconnect")
+    assert 3 <= counts["reconnects"] <= 3 * 16
+    assert counts["dismissed"] == counts["goaway_by_code"]["4005"]
+    assert counts["lost_unexpected"] == 0
+
+
+def test_a_draining_server_may_name_another_to_go_to(start_stub, run_flood):
+    calm = start_stub(pong_only)
+    other = f"127.0.0.1:{calm.server_address[1]}"
+    goaway = native.Goaway(native.DRAINING, 50, "moving", other).encode()
+    draining = start_stub(pong_only, told=goaway)
+    counts = run_flood(draining.server_address, *BRIEF, 2, "--reconnect")
+    assert counts["moved"] == counts["reconnects"] == 3 and counts["moves_ignored"] == 0
+    assert (draining.hellos, calm.hellos) == (3, 3)
+
+
+# What cannot work is said before anything is sent.
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--connections", 0], "--connections"),
+        (["--mute", 0.7, "--churn", 0.7], "more than 1"),
+        (["--sources", "192.0.2.1"], "not an address of this machine"),
+        (["--connections", 200000, "--sources", "127.0.0.2"], "--sources"),
+        (["--connections", 50000, "--processes", 1], "--processes"),
+        (["--json", "/nonexistent/file.json"], "cannot write"),
+        (["--protocol", "smoke-signals"], "--protocol"),
+    ],
+)
+def test_what_cannot_work_exits_with_two_and_says_why(start_flood, arguments, said):
+    hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if "--processes" in arguments and (hard_limit > 50000 or hard_limit < 0):
+        pytest.skip("one process holds that many here")
+    flood = start_flood(("127.0.0.1", 9), *arguments)
+    flood.wait(USAGE)
+    assert said in flood.output
+
+
+def test_a_closed_port_is_said_plainly(run_flood, start_stub):
+    stub = start_stub(pong_only)
+    stub.shutdown()
+    stub.server_close()
+    counts = run_flood(stub.server_address, "--connections", 5, "--duration", 1, expected=FAULT)
+    assert counts["refused"]["connection_refused"] == counts["never_welcomed"] == 5
+    assert counts["latency_us"]["welcome"] == NO_LATENCIES
