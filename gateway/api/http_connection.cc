@@ -168,6 +168,12 @@ void HttpConnection::check_deadline(uint64_t now_ms) {
   tell_if_closed();
 }
 
+bool HttpConnection::may_give_way(uint64_t now_ms) const {
+  if (state_ == State::kLingering) return true;
+  constexpr auto kRestOfIdle = static_cast<uint64_t>((kIdleTimeMax - kIdleGrace).count());
+  return state_ == State::kIdle && deadline_ms_ <= now_ms + kRestOfIdle;
+}
+
 void HttpConnection::set_deadline(Milliseconds from_now) {
   deadline_ms_ = monotonic_ms() + static_cast<uint64_t>(from_now.count());
 }

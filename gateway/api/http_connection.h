@@ -41,6 +41,7 @@ class HttpConnection final {
  public:
   static constexpr Milliseconds kRequestTimeMax{10'000};  // from the first byte to the last
   static constexpr Milliseconds kIdleTimeMax{60'000};     // between requests
+  static constexpr Milliseconds kIdleGrace{250};          // before it may give way to a newcomer
   static constexpr Milliseconds kWriteTimeMax{30'000};
   static constexpr Milliseconds kLingerTimeMax{2'000};
 
@@ -65,8 +66,9 @@ class HttpConnection final {
   uint64_t number() const { return number_; }
   uint64_t deadline_ms() const { return deadline_ms_; }
   ExchangeId exchange() const { return {number_, requests_}; }
-  // No request of the client would be lost by closing now.
-  bool may_give_way() const { return state_ == State::kIdle || state_ == State::kLingering; }
+  // No request of the client would be lost by closing now: it lingers, or has been idle for so long
+  // that none can be on its way from the socket.
+  bool may_give_way(uint64_t now_ms) const;
 
   // Only in kAnswering.
   void answer(const HttpResponse& response);

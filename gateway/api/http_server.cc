@@ -100,9 +100,10 @@ void HttpServer::adopt(UniqueFd socket) {
 }
 
 bool HttpServer::make_room() {
+  const uint64_t now_ms = monotonic_ms();
   auto next_to_go = connections_.end();
   for (auto at = connections_.begin(); at != connections_.end(); ++at) {
-    if (!at->second->may_give_way()) continue;
+    if (!at->second->may_give_way(now_ms)) continue;
     if (next_to_go == connections_.end() ||
         at->second->deadline_ms() < next_to_go->second->deadline_ms()) {
       next_to_go = at;

@@ -38,7 +38,7 @@ class Flood:
         self._process.send_signal(number)
 
     def wait(self, expected=OK, within_s=60):
-        """Waits for the end, checks the exit code and returns the counts ({} when there are none)."""
+        """Waits for the end, checks the exit code and returns the counts ({} with none)."""
         try:
             self.output, _ = self._process.communicate(timeout=slowed(within_s))
         finally:
@@ -120,7 +120,8 @@ def test_a_drained_flood_comes_back_when_told_to(gateway, start_flood):
         gateway.address, "--connections", 100, "--heartbeat", 1, "--duration", 6, "--reconnect"
     )
     gateway.wait_for_sessions(100)
-    assert gateway.admin.post("/v1/drain", {"rate_per_s": 1000, "reconnect_window_s": 1}).status < 300
+    drained = gateway.admin.post("/v1/drain", {"rate_per_s": 1000, "reconnect_window_s": 1})
+    assert drained.status < 300
     gateway.wait_for_sessions(0)
     assert gateway.admin.delete("/v1/drain").status < 300
     counts = flood.wait()

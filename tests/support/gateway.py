@@ -63,9 +63,11 @@ def parse_address(text):
 class Gateway:
     """One `holdfast serve`: its settings file, process, addresses, log and admin client.
 
-    `settings`: a dict of dotted keys over TEST_SETTINGS, or the whole file as text.
+    `settings`: a dict of dotted keys over TEST_SETTINGS, or the whole file as text (which must set
+    log.format = "json", since the addresses are read from the log).
     `listeners`: a dict each; one on 127.0.0.1 unless given (with a text, its own).
     `prefix`: a command that runs the gateway by exec(), such as prlimit or ip netns exec.
+    `arguments`: further arguments of serve, such as --set.
     """
 
     def __init__(self, binary, folder, settings=None, *, listeners=None, prefix=(), arguments=()):

@@ -23,11 +23,3 @@ def cpu_s(pid):
 
 def open_descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def thread_ids(pid):
-    """Thread ids by thread name."""
-    ids = {}
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        ids[(task / "comm").read_text().strip()] = int(task.name)
-    return ids

@@ -21,8 +21,8 @@ constexpr uint32_t kFarewellsPerTurn = 64;
 constexpr uint32_t kInFlightMax = 256;
 
 constexpr uint32_t kGoodbyeTimeoutMs = 10'000;
-constexpr size_t kPingFloodBytes = 32 * 1024;
-constexpr size_t kRxBytes = 64 * 1024;
+constexpr size_t kPingFloodBytes = size_t{32} * 1024;
+constexpr size_t kRxBytes = size_t{64} * 1024;
 constexpr uint64_t kNsPerUs = 1000;
 
 uint32_t clients_of_worker(const Plan& plan, uint32_t number, uint32_t workers) {

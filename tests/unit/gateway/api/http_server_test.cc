@@ -143,6 +143,13 @@ TEST_F(HttpServerTest, IdlestConnectionGivesWayToANewcomer) {
     clients.emplace_back(bind_);
     run_until_connected(i + 1);
   }
+  {
+    // The request of one that has just connected may be on its way.
+    Client too_early(bind_);
+    EXPECT_TRUE(receive(too_early).starts_with("HTTP/1.1 503 "));
+  }
+  const uint64_t idle_since_ms = monotonic_ms();
+  run_until([idle_since_ms] { return monotonic_ms() > idle_since_ms + 250; });
   Client newcomer(bind_);
   newcomer.send(kRequest);
   run_until_waiting(1);

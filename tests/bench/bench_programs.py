@@ -1,0 +1,185 @@
+"""Starts and stops the programs of a measurement: where each runs, and how it is told to end."""
+
+import contextlib
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import tempfile
+import time
+
+START_S = 20
+STOP_S = 20
+CLIENT_S = 60
+
+# Over the defaults: system-chosen ports, and a heartbeat so long that the server never asks.
+GATEWAY_SETTINGS = {
+    "listener.bind": "127.0.0.1:0",
+    "admin.bind": "127.0.0.1:0",
+    "log.format": "json",
+    "heartbeat.max_s": "1800",
+    "shutdown.grace_s": "1",
+}
+
+
+class CannotMeasure(Exception):
+    """Something that a measurement needs is missing or went wrong."""
+
+
+class Server:
+    """A running server: its process and where it listens."""
+
+    def __init__(self, process, address):
+        self.process = process
+        self.address = address
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+
+class Programs:
+    """The binaries and their processors: the first is the servers', the second the clients'."""
+
+    def __init__(self, bin_dir):
+        self.gateway_binary = self._find(bin_dir, "holdfast")
+        self.floor_binary = self._find(bin_dir, "bench_floor")
+        self.client_binary = self._find(bin_dir, "bench_ping_load")
+        self.cpus = sorted(os.sched_getaffinity(0))
+        if len(self.cpus) < 2:
+            raise CannotMeasure("one processor: server and client would measure each other")
+        self.has_priority = self._may_have_priority()
+
+    @staticmethod
+    def _find(bin_dir, name):
+        path = pathlib.Path(bin_dir) / name
+        if not path.is_file():
+            raise CannotMeasure(f"{path} is missing; build the release preset, or give --bin-dir")
+        return path
+
+    @staticmethod
+    def _may_have_priority():
+        """Whether programs may go before others on this machine, so that those disturb less."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NICE)
+        return os.geteuid() == 0 or max(soft, hard) >= 40
+
+    def _prepare(self, cpus):
+        """Runs in the child before it becomes the program; its threads inherit all of it."""
+        os.sched_setaffinity(0, cpus)
+        if self.has_priority:
+            os.setpriority(os.PRIO_PROCESS, 0, -20)
+            # Where sessions are scheduled as groups, niceness counts only within one. Source:
+            # sched(7), "The autogroup feature".
+            os.setsid()
+            with contextlib.suppress(OSError):
+                pathlib.Path("/proc/self/autogroup").write_text("-20", encoding="ascii")
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    def popen(self, command, cpus, **pipes):
+        return subprocess.Popen(
+            [str(part) for part in command], preexec_fn=lambda: self._prepare(cpus), **pipes
+        )
+
+    @contextlib.contextmanager
+    def floor(self):
+        process = self.popen(
+            [self.floor_binary],
+            self.cpus[:1],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            address = process.stdout.readline().strip()
+            if not address:
+                raise CannotMeasure("bench_floor did not start")
+            yield Server(process, address)
+        finally:
+            stop(process)
+
+    @contextlib.contextmanager
+    def gateway(self, loops):
+        """A gateway with its loops on the first processors."""
+        settings = GATEWAY_SETTINGS | {"loops.count": str(loops)}
+        command = [self.gateway_binary, "serve"]
+        for key, value in settings.items():
+            command += ["--set", f"{key}={value}"]
+        with tempfile.TemporaryFile() as log:
+            process = self.popen(
+                command, self.cpus[:loops], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+            try:
+                yield Server(process, wait_for_address(process, log))
+            finally:
+                stop(process)
+
+    def load(self, server, arguments):
+        """Runs the client to its end and returns what it measured."""
+        command = [self.client_binary, "--target", server.address, "--server-pid", server.pid]
+        process = self.popen(
+            [*command, *arguments],
+            self.cpus[1:2],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            output, errors = process.communicate(timeout=CLIENT_S)
+        except subprocess.TimeoutExpired:
+            raise CannotMeasure(f"the client did not end within {CLIENT_S} s") from None
+        finally:
+            stop(process)
+        if process.returncode != 0:
+            raise CannotMeasure(f"the client failed: {errors}{output}".strip())
+        return json.loads(output)
+
+    @contextlib.contextmanager
+    def held_connections(self, server, count, first_id):
+        """Connections that have each sent a PING and stay silent until the block ends."""
+        command = [self.client_binary, "--target", server.address, "--hold"]
+        command += ["--connections", count, "--first-id", first_id]
+        process = self.popen(
+            command, self.cpus[1:2], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            line = process.stdout.readline()
+            held = json.loads(line) if line else {}
+            if held.get("answered") != count:
+                raise CannotMeasure(f"{count} connections wanted, held: {held or 'none'}")
+            yield
+            process.stdin.close()
+            if process.wait(STOP_S) != 0:
+                raise CannotMeasure("a connection was lost while it was held")
+        finally:
+            stop(process)
+
+
+def wait_for_address(process, log):
+    """Where the gateway listens, by its log."""
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        for line in pathlib.Path(f"/proc/self/fd/{log.fileno()}").read_bytes().splitlines():
+            with contextlib.suppress(ValueError):
+                record = json.loads(line)
+                if record.get("message") == "listening":
+                    return record["address"]
+        time.sleep(0.02)
+    log.seek(0)
+    raise CannotMeasure(f"the gateway did not start:\n{log.read().decode('utf-8', 'replace')}")
+
+
+def stop(process):
+    """Ends a process of ours, by force if it does not end by itself."""
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

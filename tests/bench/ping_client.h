@@ -1,0 +1,101 @@
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/address.h"
+#include "common/byte_buffer.h"
+#include "common/histogram.h"
+#include "common/protocol/native.h"
+#include "common/status.h"
+#include "common/unique_fd.h"
+
+namespace holdfast::bench {
+
+using Nanoseconds = uint64_t;  // on the monotonic clock
+
+[[nodiscard]] Nanoseconds monotonic_ns();
+
+// What came back. A PING carries the moment it was planned for, so it is counted in the window it
+// was planned in, however late its PONG is.
+struct PingTally {
+  uint64_t sent = 0;
+  uint64_t answered = 0;
+  uint64_t sent_in_window = 0;
+  uint64_t answered_of_window = 0;  // planned in the window, answered at any time
+  uint64_t answered_in_window = 0;  // answered in the window, planned at any time
+  Histogram round_trip_ns;          // of those planned in the window, from the planned time
+};
+
+// Device connections to one gateway (or floor program), all on one thread, that send PINGs of 8
+// bytes in turn and count the answers. Thread: one. Owns: the sockets. Limit: what the descriptor
+// limit allows; kUnwelcomedMax HELLOs are under way at a time.
+class PingClient final {
+ public:
+  PingClient(const Address& target, uint32_t connections, uint32_t first_id);
+  PingClient(const PingClient&) = delete;
+  PingClient& operator=(const PingClient&) = delete;
+
+  // Connects everything and waits for the last WELCOME.
+  [[nodiscard]] Status connect_all();
+
+  // PINGs planned between the two moments are the ones told apart in the tally.
+  void set_window(Nanoseconds begin, Nanoseconds end);
+  // With it every answered connection sends its next PING at once.
+  void set_echoing(bool is_echoing) { is_echoing_ = is_echoing; }
+  // Sends a PING on the connection whose turn it is, as planned for `planned`.
+  void send_next(Nanoseconds planned);
+  // Waits until something comes or until `until`, and handles what came.
+  void poll_until(Nanoseconds until);
+
+  const PingTally& tally() const { return tally_; }
+  uint32_t size() const { return static_cast<uint32_t>(connections_.size()); }
+  // Connections that the other end has closed, or on which something went wrong.
+  uint32_t lost_connections() const { return lost_connections_; }
+  const std::string& first_loss() const { return first_loss_; }
+
+ private:
+  struct Connection {
+    UniqueFd socket;
+    bool is_welcomed = false;
+    ByteBuffer incomplete;  // a frame's first bytes
+  };
+
+  static constexpr uint32_t kUnwelcomedMax = 256;
+  static constexpr uint32_t kConnectionsPerSource = 2000;
+  static constexpr int kBatchMax = 256;
+
+  [[nodiscard]] Status connect_one(uint32_t index);
+  [[nodiscard]] Status wait_for_unwelcomed(uint32_t at_most);
+  void receive(Connection& connection);
+  void read_frames(Connection& connection, std::span<const std::byte> bytes);
+  void on_frame(Connection& connection, const Frame& frame);
+  void on_pong(Connection& connection, const Pong& pong);
+  void send_ping(Connection& connection, Nanoseconds planned);
+  void lose(Connection& connection, const std::string& why);
+
+  const Address target_;
+  const uint32_t first_id_;
+  UniqueFd epoll_;
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<std::byte> receive_buffer_;
+  std::array<epoll_event, kBatchMax> ready_{};
+  uint32_t next_ = 0;
+  uint32_t unwelcomed_ = 0;
+  uint32_t lost_connections_ = 0;
+  std::string first_loss_;
+  bool is_echoing_ = false;
+  Nanoseconds window_begin_ = 0;
+  Nanoseconds window_end_ = 0;
+  Nanoseconds now_ = 0;
+  PingTally tally_;
+};
+
+}  // namespace holdfast::bench
