@@ -13,8 +13,8 @@ struct sockaddr_storage;
 
 namespace holdfast {
 
-// An internet address and port in 18 bytes. IPv4 is kept as IPv4-mapped IPv6 (RFC 4291, 2.5.5.2), so
-// that one host is one value whichever socket it came in by.
+// An internet address and port in 18 bytes. IPv4 is kept as IPv4-mapped IPv6 (RFC 4291, 2.5.5.2),
+// so that one host is one value whichever socket it came in by.
 class Address final {
  public:
   Address() = default;  // [::]:0

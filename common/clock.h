@@ -9,9 +9,9 @@ namespace holdfast {
 
 using Milliseconds = std::chrono::milliseconds;
 
-// A moment on the monotonic clock in whole milliseconds, kept in 32 bits so that a connection's record
-// stays small. It wraps every 49.7 days: two moments compare rightly while less than 24.8 days lie
-// between them, which every deadline here (hours at most) is far below.
+// A moment on the monotonic clock in whole milliseconds, kept in 32 bits so that a connection's
+// record stays small. It wraps every 49.7 days: two moments compare rightly while less than 24.8
+// days lie between them, which every deadline here (hours at most) is far below.
 class WrappingMs final {
  public:
   constexpr WrappingMs() = default;

@@ -6,9 +6,9 @@
 
 namespace holdfast {
 
-// Counts of values in buckets whose width is at most 1/32 of their value, exact below 64: an error of
-// three in a hundred over the whole range of 64 bits, in 15 KiB. Merging adds counts.
-// Thread: one writer; copy or merge on that thread.
+// Counts of values in buckets whose width is at most 1/32 of their value, exact below 64: an error
+// of three in a hundred over the whole range of 64 bits, in 15 KiB. Merging adds counts. Thread:
+// one writer; copy or merge on that thread.
 class Histogram final {
  public:
   void record(uint64_t value) { record_many(value, 1); }
@@ -20,8 +20,8 @@ class Histogram final {
   uint64_t max() const { return max_; }
   uint64_t min() const { return count_ == 0 ? 0 : min_; }
   double mean() const;
-  // The value that `fraction` (0 to 1) of the recorded values do not exceed, rounded up to the top of
-  // its bucket and never above max(). 0 when nothing was recorded.
+  // The value that `fraction` (0 to 1) of the recorded values do not exceed, rounded up to the top
+  // of its bucket and never above max(). 0 when nothing was recorded.
   uint64_t percentile(double fraction) const;
 
  private:

@@ -13,7 +13,8 @@ namespace holdfast {
 
 // A bounded queue between exactly two threads, without locks.
 // Thread: one thread pushes, one thread pops; which ones is the owner's affair.
-// Limit: `capacity` items, a power of two; try_push refuses beyond it and leaves the item untouched.
+// Limit: `capacity` items, a power of two; try_push refuses beyond it and leaves the item
+// untouched.
 template <class T>
 class SpscRing final {
  public:

@@ -9,8 +9,8 @@
 
 namespace holdfast {
 
-// The outcome of something that the environment may refuse (a file, a port, a limit). The message is
-// one plain sentence for the operator, with the mend in it where there is one.
+// The outcome of something that the environment may refuse (a file, a port, a limit). The message
+// is one plain sentence for the operator, with the mend in it where there is one.
 class [[nodiscard]] Status final {
  public:
   static Status ok() { return Status{}; }
@@ -33,7 +33,8 @@ class [[nodiscard]] Status final {
 template <class T>
 class [[nodiscard]] Result final {
  public:
-  Result(T value) : state_(std::move(value)) {}  // NOLINT: implicit, so that `return value;` reads well
+  Result(T value)
+      : state_(std::move(value)) {}  // NOLINT: implicit, so that `return value;` reads well
   Result(Status status) : state_(std::move(status)) {  // NOLINT
     HF_CHECK(!std::get<Status>(state_).is_ok());
   }

@@ -18,11 +18,12 @@ struct WheelLinks {
   WrappingMs due;
 };
 
-// Deadlines of many records, one each, on a single ring of slots. Arming, cancelling and firing cost a
-// constant number of memory accesses and allocate nothing, since the links live in the records.
+// Deadlines of many records, one each, on a single ring of slots. Arming, cancelling and firing
+// cost a constant number of memory accesses and allocate nothing, since the links live in the
+// records.
 //
-// A record fires at the first tick at or after its deadline: never early, and less than one tick late
-// plus whatever the caller is late in calling advance(). A deadline beyond the ring's horizon
+// A record fires at the first tick at or after its deadline: never early, and less than one tick
+// late plus whatever the caller is late in calling advance(). A deadline beyond the ring's horizon
 // (slot count x tick) is put back each time the ring comes round to it, so there are no levels to
 // cascade and no tick costs more than what stands in its slot.
 //

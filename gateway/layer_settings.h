@@ -9,7 +9,8 @@
 
 namespace holdfast {
 
-// The options as the layers below want them. `capacity`: connections that the descriptor limit holds.
+// The options as the layers below want them. `capacity`: connections that the descriptor limit
+// holds.
 AdmissionLimits admission_limits(const Options& options, uint32_t capacity);
 std::shared_ptr<const LoopSettings> loop_settings(const Options& options);
 uint64_t memory_bytes_max(const Options& options);  // 0: off

@@ -31,8 +31,8 @@ namespace {
 constexpr int kExitOk = 0;
 constexpr int kExitFailed = 1;
 
-// Descriptors beside those of connections: admin clients, the spare, sockets accepted while others of
-// the same round are still being closed.
+// Descriptors beside those of connections: admin clients, the spare, sockets accepted while others
+// of the same round are still being closed.
 constexpr uint32_t kDescriptorReserve = AdminServer::kConnectionsMax + 32;
 constexpr size_t kRepliesPerRound = 256;
 constexpr Milliseconds kShutdownCheckPeriod{20};
@@ -167,16 +167,15 @@ Status Server::make_loops() {
 Status Server::open_admin() {
   std::vector<const LoopCounters*> counters;
   for (const auto& loop : loops_) counters.push_back(&loop->counters());
-  admin_ = std::make_unique<AdminServer>(
-      base_,
-      NodeView{.node_id = options_.node_id,
-               .started_ms = monotonic_ms(),
-               .router = router_,
-               .acceptor = *acceptor_,
-               .loops = std::move(counters),
-               .is_ready = [this] { return is_running_; },
-               .version = HOLDFAST_VERSION},
-      *this);
+  admin_ = std::make_unique<AdminServer>(base_,
+                                         NodeView{.node_id = options_.node_id,
+                                                  .started_ms = monotonic_ms(),
+                                                  .router = router_,
+                                                  .acceptor = *acceptor_,
+                                                  .loops = std::move(counters),
+                                                  .is_ready = [this] { return is_running_; },
+                                                  .version = HOLDFAST_VERSION},
+                                         *this);
   admin_->set_token(options_.admin_token);
   Address bound = options_.admin_bind;
   Status status = admin_->open(bound);
@@ -185,9 +184,9 @@ Status Server::open_admin() {
   base_
       .watch_readable(router_.control_mailbox().wake_fd(),
                       [this] {
-                        router_.control_mailbox().drain(kRepliesPerRound, [this](LoopReply&& reply) {
-                          admin_->on_reply(std::move(reply));
-                        });
+                        router_.control_mailbox().drain(
+                            kRepliesPerRound,
+                            [this](LoopReply&& reply) { admin_->on_reply(std::move(reply)); });
                       })
       .enable();
   return Status::ok();
@@ -214,8 +213,8 @@ void Server::watch_signals() {
   shutdown_timer_ = &base_.timer([this] { check_shutdown(); });
 }
 
-// The same look at the machine as `holdfast doctor`: what will not hold is better read now than found
-// at the peak.
+// The same look at the machine as `holdfast doctor`: what will not hold is better read now than
+// found at the peak.
 void Server::log_machine() const {
   DoctorPlan plan;
   plan.connections = options_.limits.connections_max;
@@ -224,11 +223,12 @@ void Server::log_machine() const {
   }
   log_findings(examine(read_machine_facts(), plan));
   if (options_.limits.connections_max > capacity_) {
-    log::warn("limits.connections_max is above what the descriptor limit holds: newcomers beyond "
-              "that are refused",
-              {{"connections_max", options_.limits.connections_max},
-               {"capacity", capacity_},
-               {"descriptor_limit", descriptor_limit_}});
+    log::warn(
+        "limits.connections_max is above what the descriptor limit holds: newcomers beyond "
+        "that are refused",
+        {{"connections_max", options_.limits.connections_max},
+         {"capacity", capacity_},
+         {"descriptor_limit", descriptor_limit_}});
   }
 }
 
@@ -286,8 +286,8 @@ void Server::on_reload_signal() {
   for (const std::string& key : settings_that_need_restart(options_, wanted.value())) {
     log::warn("setting changed in the file, but only a restart takes it on", {{"key", key}});
   }
-  // What was checked is the file as a whole; part of it waits for a restart, and the rest must still
-  // agree with what runs: a token must not go while the address it guards stays.
+  // What was checked is the file as a whole; part of it waits for a restart, and the rest must
+  // still agree with what runs: a token must not go while the address it guards stays.
   const Options merged = with_reloadable(options_, wanted.value());
   for (const RuleBreach& breach : find_breaches(merged)) {
     log::error("reload failed: the old settings stay",
@@ -322,7 +322,8 @@ void Server::stop_threads() {
   for (const auto& loop : loops_) loop->join();
 }
 
-// A full lane means that its thread is behind by a thousand messages; it drains them in milliseconds.
+// A full lane means that its thread is behind by a thousand messages; it drains them in
+// milliseconds.
 template <class Command>
 void Server::post_to_all(const Command& command) {
   for (LoopIndex loop = 0; loop < router_.loops(); ++loop) {

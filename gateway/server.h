@@ -8,9 +8,9 @@
 
 namespace holdfast {
 
-// Runs the gateway until a signal ends it, and returns the process's exit code: 0 after a clean end,
-// 1 when it could not start. `config_file` and `overrides` are read again on SIGHUP.
-// Thread: the main thread, which becomes the control thread.
+// Runs the gateway until a signal ends it, and returns the process's exit code: 0 after a clean
+// end, 1 when it could not start. `config_file` and `overrides` are read again on SIGHUP. Thread:
+// the main thread, which becomes the control thread.
 int run_server(const Options& options, const std::filesystem::path& config_file,
                const std::vector<std::string>& overrides);
 

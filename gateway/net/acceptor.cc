@@ -23,7 +23,8 @@ constexpr Milliseconds kErrorBackoffMax{1000};
 constexpr Milliseconds kBusyPause{2};
 constexpr size_t kMessagesPerRound = 1024;
 
-// One connection was at fault, or none: the next accept may well succeed (accept(2), "Error handling").
+// One connection was at fault, or none: the next accept may well succeed (accept(2), "Error
+// handling").
 bool is_passing_error(int error) {
   switch (error) {
     case ECONNABORTED:
@@ -101,8 +102,8 @@ void Acceptor::on_listener_ready(ListenerIndex listener) {
     sockaddr_storage native{};
     socklen_t length = sizeof native;
     auto* const generic = reinterpret_cast<sockaddr*>(&native);
-    UniqueFd socket(accept4(listeners_[listener].socket.get(), generic, &length,
-                            SOCK_NONBLOCK | SOCK_CLOEXEC));
+    UniqueFd socket(
+        accept4(listeners_[listener].socket.get(), generic, &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket.is_open()) {
       if (errno != EAGAIN && errno != EWOULDBLOCK) on_accept_error(listener, errno);
       return;
@@ -138,14 +139,15 @@ void Acceptor::on_accept_error(ListenerIndex listener, int error) {
               {{"error", std::strerror(error)}, {"connections", open_connections()}});
   }
   if (error == EMFILE || error == ENFILE) refuse_with_spare(listener);
-  // A passing error could come with every call (a seccomp rule, an attack): it waits too, but not long.
+  // A passing error could come with every call (a seccomp rule, an attack): it waits too, but not
+  // long.
   const Milliseconds longest = is_passing_error(error) ? kErrorBackoffFirst : kErrorBackoffMax;
   error_backoff_ = std::clamp(error_backoff_ * 2, kErrorBackoffFirst, longest);
   pause(error_backoff_);
 }
 
-// Out of descriptors: the spare one lets the waiting be told, instead of leaving them to wait for an
-// answer that cannot come.
+// Out of descriptors: the spare one lets the waiting be told, instead of leaving them to wait for
+// an answer that cannot come.
 void Acceptor::refuse_with_spare(ListenerIndex listener) {
   if (!spare_.is_open()) return open_spare();
   spare_.reset();

@@ -20,7 +20,7 @@ namespace holdfast {
 // What one loop tells the accept thread, so that it can place newcomers. Written by the loop.
 struct LoopLoad {
   static constexpr uint64_t kOverdueHelloMs = uint64_t{1} << 32;
-  Counter closed;        // connections that have ended since the start
+  Counter closed;  // connections that have ended since the start
   // How long the connection that the loop would shed next has been silent; 0: it has none. One that
   // had its time to say HELLO counts kOverdueHelloMs more: it goes before any loop's session.
   Counter idlest_ms;
@@ -44,11 +44,25 @@ class AcceptSink {
 };
 
 // Closed set: what other threads tell the accept thread.
-struct SetAdmission { AdmissionLimits limits; };
-struct SetDraining { bool is_draining = false; uint32_t reconnect_window_ms = 0; };
-struct AddressReleased { Address peer; uint8_t epoch = 0; };
+struct SetAdmission {
+  AdmissionLimits limits;
+};
+struct SetDraining {
+  bool is_draining = false;
+  uint32_t reconnect_window_ms = 0;
+};
+struct AddressReleased {
+  Address peer;
+  uint8_t epoch = 0;
+};
 // A balancer's header told the true peer of a connection: may it stay?
-struct AddressSeen { Address peer; uint8_t epoch = 0; LoopIndex loop = 0; uint32_t slot = 0; uint32_t generation = 0; };
+struct AddressSeen {
+  Address peer;
+  uint8_t epoch = 0;
+  LoopIndex loop = 0;
+  uint32_t slot = 0;
+  uint32_t generation = 0;
+};
 struct StopAccepting {};
 using AcceptorMessage = std::variant<std::monostate, SetAdmission, SetDraining, AddressReleased,
                                      AddressSeen, StopAccepting>;
@@ -63,8 +77,8 @@ struct ListenerSocket {
 // each to the loop that has the fewest.
 // Thread: its own, between start() and stop(); counters may be read from any.
 // Owns: the listening sockets, the admission counts, one spare descriptor.
-// Limit: kAcceptsPerRound accepts before other events get their turn; when accept() fails it waits, so
-// that no more than 20 failing calls are made a second.
+// Limit: kAcceptsPerRound accepts before other events get their turn; when accept() fails it waits,
+// so that no more than 20 failing calls are made a second.
 class Acceptor final {
  public:
   struct Counters {

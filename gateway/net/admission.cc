@@ -86,8 +86,7 @@ std::optional<RefuseReason> Admission::admit_address(const Address& peer, uint64
 std::optional<RefuseReason> Admission::admit_late(const Address& peer, uint8_t epoch,
                                                   uint64_t now_us) {
   const bool is_counted = epoch != 0 && epoch == address_epoch();
-  const bool is_over_max =
-      is_counted && ++per_address_[peer.bytes()] > limits_.per_address_max;
+  const bool is_over_max = is_counted && ++per_address_[peer.bytes()] > limits_.per_address_max;
   if (is_over_subnet_rate(peer, now_us)) return RefuseReason::kSubnetRate;
   if (is_over_max) return RefuseReason::kPerAddressMax;
   return std::nullopt;

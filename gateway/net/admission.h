@@ -13,19 +13,19 @@
 namespace holdfast {
 
 struct AdmissionLimits {
-  uint32_t connections_max = 0;        // open at the same time; never 0
-  bool is_max_chosen = false;          // by the operator, not by what the machine can hold
-  bool sheds_when_full = false;        // make room for a newcomer rather than refuse it
-  uint32_t per_address_max = 0;        // 0: off
-  uint32_t rate_per_s = 0;             // 0: off
-  uint32_t subnet_rate_per_s = 0;      // 0: off
+  uint32_t connections_max = 0;    // open at the same time; never 0
+  bool is_max_chosen = false;      // by the operator, not by what the machine can hold
+  bool sheds_when_full = false;    // make room for a newcomer rather than refuse it
+  uint32_t per_address_max = 0;    // 0: off
+  uint32_t rate_per_s = 0;         // 0: off
+  uint32_t subnet_rate_per_s = 0;  // 0: off
 
   bool operator==(const AdmissionLimits&) const = default;
 };
 
-// Token buckets of subnets (a /24, a /64) in a table of fixed size. When a set of the table is full the
-// subnet not heard of for the longest loses its place, and begins anew with a full bucket: a flood from
-// very many subnets meets the total rate instead.
+// Token buckets of subnets (a /24, a /64) in a table of fixed size. When a set of the table is full
+// the subnet not heard of for the longest loses its place, and begins anew with a full bucket: a
+// flood from very many subnets meets the total rate instead.
 class SubnetRates final {
  public:
   [[nodiscard]] bool try_take(uint64_t subnet_key, uint32_t rate_per_s, uint64_t now_us);

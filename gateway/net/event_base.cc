@@ -74,8 +74,13 @@ EventBase::Watch& EventBase::timer(Callback callback) {
   return make_watch(-1, 0, std::move(callback));
 }
 
-void EventBase::run() { event_base_loop(base_, EVLOOP_NO_EXIT_ON_EMPTY); }
+void EventBase::run() {
+  if (!is_stopped_) event_base_loop(base_, EVLOOP_NO_EXIT_ON_EMPTY);
+}
 
-void EventBase::stop() { event_base_loopbreak(base_); }
+void EventBase::stop() {
+  is_stopped_ = true;
+  event_base_loopbreak(base_);
+}
 
 }  // namespace holdfast

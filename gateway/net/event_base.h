@@ -20,11 +20,12 @@ class EventBase final {
   // A watched descriptor, timer or signal: can be switched off and on again.
   class Watch final {
    public:
-    void enable();                          // a descriptor or signal
+    void enable();  // a descriptor or signal
     // A timer, once. With no delay it runs in the next round, after descriptors had their turn.
     void enable_after(Milliseconds delay);
     void enable_every(Milliseconds period);
     void disable();
+
    private:
     friend class EventBase;
     struct Free {
@@ -46,13 +47,15 @@ class EventBase final {
   Watch& watch_signal(int signal, Callback callback);
   Watch& timer(Callback callback);
 
-  void run();   // until stop()
-  void stop();  // from a callback: ends run() after this round
+  void run();  // until stop()
+  // On the thread that runs it: ends run() after this round, or before its first.
+  void stop();
 
  private:
   Watch& make_watch(int fd, short what, Callback callback);
 
   event_base* base_;
+  bool is_stopped_ = false;  // libevent forgets a stop that came before the run
   std::vector<std::unique_ptr<Watch>> watches_;
 };
 

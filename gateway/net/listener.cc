@@ -11,8 +11,8 @@
 namespace holdfast {
 namespace {
 
-// Application heartbeats find the dead; these only free what the kernel holds for a peer that vanished
-// while output was on its way, or for a connection whose session never began.
+// Application heartbeats find the dead; these only free what the kernel holds for a peer that
+// vanished while output was on its way, or for a connection whose session never began.
 constexpr int kUserTimeoutMs = 60'000;
 constexpr int kKeepaliveIdleS = 600;
 constexpr int kKeepaliveIntervalS = 30;

@@ -19,9 +19,10 @@ void pin_to(int cpu, LoopIndex loop) {
   CPU_SET(static_cast<size_t>(cpu), &set);
   const int error = pthread_setaffinity_np(pthread_self(), sizeof set, &set);
   if (error == 0) return;
-  log::warn("loop is not pinned: the system may move it between cores; set loops.pin = false to "
-            "leave placement to it",
-            {{"loop", loop}, {"cpu", cpu}, {"error", std::strerror(error)}});
+  log::warn(
+      "loop is not pinned: the system may move it between cores; set loops.pin = false to "
+      "leave placement to it",
+      {{"loop", loop}, {"cpu", cpu}, {"error", std::strerror(error)}});
 }
 
 }  // namespace

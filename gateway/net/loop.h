@@ -20,15 +20,15 @@ class LoopHandler {
   virtual void on_ready(std::span<const ConnectionPoller::Ready> batch) = 0;
   // The wake descriptor is readable.
   virtual void on_wake() = 0;
-  // Once every tick. Work that it leaves over is taken up by on_rest(), after events had their turn.
+  // Once every tick. Work that it leaves over is taken up by on_rest(), after events had their
+  // turn.
   virtual void on_tick() = 0;
   virtual void on_rest() = 0;
 };
 
-// One pinned thread with a libevent base, whose events are the connection poller, the mailbox's wake
-// descriptor and the tick.
-// Thread: open(), start() and join() from the thread that owns it; the rest on its own.
-// Owns: the thread and the epoll set.
+// One pinned thread with a libevent base, whose events are the connection poller, the mailbox's
+// wake descriptor and the tick. Thread: open(), start() and join() from the thread that owns it;
+// the rest on its own. Owns: the thread and the epoll set.
 class Loop final {
  public:
   Loop(LoopIndex index, LoopHandler& handler, int wake_fd, Milliseconds tick);

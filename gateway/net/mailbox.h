@@ -14,11 +14,10 @@
 
 namespace holdfast {
 
-// Messages from several threads to one, without locks: each sender has a bounded lane of its own, so
-// one that floods cannot fill another's.
-// Thread: lane i belongs to the thread that was given number i; drain() to the receiving thread.
-// Limit: each lane's capacity; post() refuses beyond it and leaves the message untouched.
-// Order: kept within a lane, none between lanes.
+// Messages from several threads to one, without locks: each sender has a bounded lane of its own,
+// so one that floods cannot fill another's. Thread: lane i belongs to the thread that was given
+// number i; drain() to the receiving thread. Limit: each lane's capacity; post() refuses beyond it
+// and leaves the message untouched. Order: kept within a lane, none between lanes.
 template <class Message>
 class Mailbox final {
  public:
@@ -42,8 +41,9 @@ class Mailbox final {
   }
   size_t free_slots(size_t lane) { return lanes_[lane]->free_slots(); }
 
-  // The receiving thread: hands up to `messages_max` messages of each lane to handle(Message&&). When
-  // more are left the mailbox wakes its thread again, so that other work gets its turn in between.
+  // The receiving thread: hands up to `messages_max` messages of each lane to handle(Message&&).
+  // When more are left the mailbox wakes its thread again, so that other work gets its turn in
+  // between.
   template <class Handle>
   void drain(size_t messages_max, Handle&& handle) {
     uint64_t ignored = 0;

@@ -13,7 +13,8 @@
 #include "gateway/session/liveness.h"
 #include "gateway/session/session_ref.h"
 
-// Closed set: every message that one thread may send a loop, or a loop the control thread, stands here.
+// Closed set: every message that one thread may send a loop, or a loop the control thread, stands
+// here.
 namespace holdfast {
 
 // What a loop is told of the settings; replaced whole by a reload.
@@ -29,21 +30,42 @@ struct LoopSettings {
 using RequestId = uint64_t;
 
 // To a loop.
-struct AdoptSocket { AcceptedSocket accepted; };
-struct Kick { SessionRef target; CloseReason reason = CloseReason::kKicked; RequestId request = 0; };
-struct SetHeartbeat { SessionRef target; uint16_t heartbeat_s = 0; RequestId request = 0; };
-struct DescribeSession { SessionRef target; RequestId request = 0; };
+struct AdoptSocket {
+  AcceptedSocket accepted;
+};
+struct Kick {
+  SessionRef target;
+  CloseReason reason = CloseReason::kKicked;
+  RequestId request = 0;
+};
+struct SetHeartbeat {
+  SessionRef target;
+  uint16_t heartbeat_s = 0;
+  RequestId request = 0;
+};
+struct DescribeSession {
+  SessionRef target;
+  RequestId request = 0;
+};
 // Up to entries_max sessions whose slots lie at or after from_slot.
-struct ListSessions { uint32_t from_slot = 0; uint32_t entries_max = 0; RequestId request = 0; };
-struct StartDrain { double rate_per_s = 0; uint32_t reconnect_window_ms = 0; };
+struct ListSessions {
+  uint32_t from_slot = 0;
+  uint32_t entries_max = 0;
+  RequestId request = 0;
+};
+struct StartDrain {
+  double rate_per_s = 0;
+  uint32_t reconnect_window_ms = 0;
+};
 struct StopDrain {};
-struct ApplySettings { std::shared_ptr<const LoopSettings> settings; };
+struct ApplySettings {
+  std::shared_ptr<const LoopSettings> settings;
+};
 // The end: tells everybody who is left and stops the loop's thread.
 struct StopLoop {};
 
-using LoopCommand =
-    std::variant<std::monostate, AdoptSocket, Kick, SetHeartbeat, DescribeSession, ListSessions,
-                 StartDrain, StopDrain, ApplySettings, StopLoop>;
+using LoopCommand = std::variant<std::monostate, AdoptSocket, Kick, SetHeartbeat, DescribeSession,
+                                 ListSessions, StartDrain, StopDrain, ApplySettings, StopLoop>;
 
 // What an operator may know about a session.
 struct SessionView {
@@ -64,11 +86,20 @@ struct SessionView {
   uint32_t output_bytes = 0;      // waiting for the peer
 };
 
-// From a loop to the control thread. A session that has gone meanwhile gives is_found == false, or no
-// view.
-struct KickDone { RequestId request = 0; bool is_found = false; };
-struct HeartbeatSet { RequestId request = 0; bool is_found = false; };
-struct SessionDescribed { RequestId request = 0; std::unique_ptr<SessionView> view; };
+// From a loop to the control thread. A session that has gone meanwhile gives is_found == false, or
+// no view.
+struct KickDone {
+  RequestId request = 0;
+  bool is_found = false;
+};
+struct HeartbeatSet {
+  RequestId request = 0;
+  bool is_found = false;
+};
+struct SessionDescribed {
+  RequestId request = 0;
+  std::unique_ptr<SessionView> view;
+};
 struct SessionsListed {
   RequestId request = 0;
   std::vector<SessionView> views;

@@ -29,8 +29,7 @@ Directory::Directory() : shards_(new Shard[kShards]) {
 
 Directory::Key Directory::key_of(std::string_view device_id) const {
   std::array<unsigned char, 16> hash{};
-  crypto_shorthash_siphashx24(hash.data(),
-                              reinterpret_cast<const unsigned char*>(device_id.data()),
+  crypto_shorthash_siphashx24(hash.data(), reinterpret_cast<const unsigned char*>(device_id.data()),
                               device_id.size(), secret_.data());
   Key key{};
   std::memcpy(key.data(), hash.data(), sizeof key);

@@ -9,12 +9,12 @@ namespace holdfast {
 
 // What one loop has counted. Written by the loop, read by anybody.
 struct LoopCounters {
-  Counter sessions;        // authenticated now
-  Counter handshaking;     // connected, and no HELLO yet
+  Counter sessions;     // authenticated now
+  Counter handshaking;  // connected, and no HELLO yet
   Counter logins;
-  Counter take_overs;      // logins that replaced an older session of the device
-  Counter heartbeats;      // PINGs answered
-  Counter server_pings;    // PINGs sent to the silent
+  Counter take_overs;    // logins that replaced an older session of the device
+  Counter heartbeats;    // PINGs answered
+  Counter server_pings;  // PINGs sent to the silent
   Counter frames_in;
   Counter messages_in;
   Counter messages_out;

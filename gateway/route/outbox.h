@@ -9,9 +9,8 @@
 
 namespace holdfast {
 
-// What a loop tells other threads. A message whose mailbox is full waits here and is tried again each
-// round, so a take-over or a released address is never lost.
-// Thread: the owning loop only.
+// What a loop tells other threads. A message whose mailbox is full waits here and is tried again
+// each round, so a take-over or a released address is never lost. Thread: the owning loop only.
 // Limit: is_full() beyond kWaitingMax; the loop then logs nobody in, which is what makes messages.
 class Outbox final {
  public:
@@ -34,8 +33,8 @@ class Outbox final {
   bool is_full() const { return commands_.size() + to_acceptor_.size() >= kWaitingMax; }
 
   void retry() {
-    while (!commands_.empty() &&
-           router_.post_command(lane_, commands_.front().first, std::move(commands_.front().second))) {
+    while (!commands_.empty() && router_.post_command(lane_, commands_.front().first,
+                                                      std::move(commands_.front().second))) {
       commands_.pop_front();
     }
     while (!to_acceptor_.empty() && acceptor_.post(lane_, std::move(to_acceptor_.front()))) {

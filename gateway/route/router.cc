@@ -3,7 +3,8 @@
 namespace holdfast {
 namespace {
 
-// The accept thread's lane carries a connection storm; the others, take-overs and an operator's wishes.
+// The accept thread's lane carries a connection storm; the others, take-overs and an operator's
+// wishes.
 constexpr size_t kAcceptLane = 4096;
 constexpr size_t kControlLane = 1024;
 constexpr size_t kLoopLane = 256;
@@ -23,8 +24,8 @@ std::vector<size_t> lanes(LoopIndex loops, size_t loop_lane, size_t accept_lane,
 Router::Router(LoopIndex loops)
     : loops_(loops), loads_(loops), control_mailbox_(lanes(loops, kReplyLane, 2, 2)) {
   for (LoopIndex loop = 0; loop < loops; ++loop) {
-    loop_mailboxes_.push_back(std::make_unique<Mailbox<LoopCommand>>(
-        lanes(loops, kLoopLane, kAcceptLane, kControlLane)));
+    loop_mailboxes_.push_back(
+        std::make_unique<Mailbox<LoopCommand>>(lanes(loops, kLoopLane, kAcceptLane, kControlLane)));
   }
 }
 

@@ -109,10 +109,14 @@ void SessionLoop::on_due(uint32_t slot) {
       table_.wheel.arm(slot, next_due(record, settings_->liveness));
       say(slot, Ping{});
       return;
-    case DueAction::kEvict: return close(slot, CloseReason::kHeartbeatTimeout);
-    case DueAction::kHelloTimeout: return close(slot, CloseReason::kHelloTimeout);
-    case DueAction::kWriteStall: return close(slot, CloseReason::kWriteStall);
-    case DueAction::kEndLinger: return retire(slot);
+    case DueAction::kEvict:
+      return close(slot, CloseReason::kHeartbeatTimeout);
+    case DueAction::kHelloTimeout:
+      return close(slot, CloseReason::kHelloTimeout);
+    case DueAction::kWriteStall:
+      return close(slot, CloseReason::kWriteStall);
+    case DueAction::kEndLinger:
+      return retire(slot);
   }
   table_.wheel.arm(slot, next_due(record, settings_->liveness));
 }

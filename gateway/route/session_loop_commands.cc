@@ -27,8 +27,8 @@ void SessionLoop::handle(AdoptSocket&& command) {
   ColdRecord& cold = table_.cold(slot);
   record.fd = accepted.socket.release();
   record.last_activity = now_;
-  record.state = accepted.has_proxy_header ? SessionState::kAwaitProxyHeader
-                                           : SessionState::kAwaitProtocol;
+  record.state =
+      accepted.has_proxy_header ? SessionState::kAwaitProxyHeader : SessionState::kAwaitProtocol;
   cold.peer = accepted.peer;
   cold.listener = accepted.listener;
   cold.address_epoch = accepted.address_epoch;
@@ -89,8 +89,8 @@ void SessionLoop::handle(DescribeSession&& command) {
 void SessionLoop::handle(ListSessions&& command) {
   SessionsListed listed{command.request, {}, std::nullopt};
   const uint32_t end = table_.end_slot();
-  const uint32_t looked_at_end = static_cast<uint32_t>(
-      std::min<uint64_t>(end, uint64_t{command.from_slot} + kListSlots));
+  const uint32_t looked_at_end =
+      static_cast<uint32_t>(std::min<uint64_t>(end, uint64_t{command.from_slot} + kListSlots));
   uint32_t slot = command.from_slot;
   for (; slot < looked_at_end && listed.views.size() < command.entries_max; ++slot) {
     if (table_.is_used(slot) && table_.hot(slot).state == SessionState::kOpen) {
@@ -133,23 +133,22 @@ SessionView SessionLoop::view_of(uint32_t slot) {
   const auto ms_since = [this](WrappingMs moment) {
     return static_cast<uint32_t>(std::max(0, moment.ms_until(now_)));
   };
-  return {.device_id = std::string(cold.identity.device_id()),
-          .user = std::string(attributes.user),
-          .app = std::string(attributes.app),
-          .os = std::string(attributes.os),
-          .net = std::string(attributes.net),
-          .peer = cold.peer,
-          .listener = cold.listener,
-          .loop = index_,
-          .session_id = session_id_of(slot),
-          .connected_for_ms = ms_since(cold.connected_at),
-          .idle_ms = ms_since(record.last_activity),
-          .heartbeat_s = record.heartbeat_s,
-          .timeout_s = record.timeout_s,
-          .next_heartbeat_s = record.granted_heartbeat_s,
-          .output_bytes = record.io == nullptr
-                              ? 0
-                              : static_cast<uint32_t>(record.io->output.size())};
+  return {
+      .device_id = std::string(cold.identity.device_id()),
+      .user = std::string(attributes.user),
+      .app = std::string(attributes.app),
+      .os = std::string(attributes.os),
+      .net = std::string(attributes.net),
+      .peer = cold.peer,
+      .listener = cold.listener,
+      .loop = index_,
+      .session_id = session_id_of(slot),
+      .connected_for_ms = ms_since(cold.connected_at),
+      .idle_ms = ms_since(record.last_activity),
+      .heartbeat_s = record.heartbeat_s,
+      .timeout_s = record.timeout_s,
+      .next_heartbeat_s = record.granted_heartbeat_s,
+      .output_bytes = record.io == nullptr ? 0 : static_cast<uint32_t>(record.io->output.size())};
 }
 
 }  // namespace holdfast

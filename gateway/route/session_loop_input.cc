@@ -89,8 +89,8 @@ void SessionLoop::consume(uint32_t slot, std::span<const std::byte> bytes) {
   io_bytes_ += io.input.capacity() - before;
 }
 
-// Takes whole pieces off the front of `input` until none is left or the connection closes. Returns the
-// bytes of the pieces.
+// Takes whole pieces off the front of `input` until none is left or the connection closes. Returns
+// the bytes of the pieces.
 size_t SessionLoop::parse(uint32_t slot, std::span<const std::byte> input) {
   const HotRecord& record = table_.hot(slot);
   size_t used = 0;
@@ -98,11 +98,15 @@ size_t SessionLoop::parse(uint32_t slot, std::span<const std::byte> input) {
     const auto rest = input.subspan(used);
     size_t step = 0;
     switch (record.state) {
-      case SessionState::kAwaitProxyHeader: step = parse_proxy_header(slot, rest); break;
+      case SessionState::kAwaitProxyHeader:
+        step = parse_proxy_header(slot, rest);
+        break;
       case SessionState::kAwaitProtocol:
         if (sniff_protocol(slot, rest)) continue;
         break;
-      default: step = parse_frame(slot, rest); break;
+      default:
+        step = parse_frame(slot, rest);
+        break;
     }
     if (step == 0) break;
     used += step;
@@ -117,7 +121,8 @@ size_t SessionLoop::parse_proxy_header(uint32_t slot, std::span<const std::byte>
     close(slot, CloseReason::kBadProxyHeader);
     return 0;
   }
-  // Without a source it is the balancer's own connection (a health check): the socket's address stays.
+  // Without a source it is the balancer's own connection (a health check): the socket's address
+  // stays.
   if (result.has_source) set_peer(slot, result);
   table_.hot(slot).state = SessionState::kAwaitProtocol;
   return result.consumed;
@@ -138,11 +143,14 @@ void SessionLoop::set_peer(uint32_t slot, const proxy_protocol::ParseResult& hea
 // True when the protocol is known and its frames can be parsed.
 bool SessionLoop::sniff_protocol(uint32_t slot, std::span<const std::byte> input) {
   switch (sniff(input)) {
-    case SniffedProtocol::kNeedMore: return false;
+    case SniffedProtocol::kNeedMore:
+      return false;
     case SniffedProtocol::kNative:
       table_.hot(slot).state = SessionState::kAwaitHello;
       return true;
-    default: close(slot, CloseReason::kUnknownProtocol); return false;
+    default:
+      close(slot, CloseReason::kUnknownProtocol);
+      return false;
   }
 }
 
@@ -152,7 +160,8 @@ size_t SessionLoop::parse_frame(uint32_t slot, std::span<const std::byte> input)
                                    .before_welcome = is_before_welcome(table_.hot(slot).state)};
   const native::DecodeResult result = native::decode_frame(input, limits);
   switch (result.status) {
-    case native::DecodeStatus::kNeedMore: return 0;
+    case native::DecodeStatus::kNeedMore:
+      return 0;
     case native::DecodeStatus::kBad:
       if (log::is_on(log::Level::kDebug)) {
         log::debug("bad frame", {{"error", native::to_text(result.error)},
@@ -163,7 +172,8 @@ size_t SessionLoop::parse_frame(uint32_t slot, std::span<const std::byte> input)
                       ? CloseReason::kFrameTooLarge
                       : CloseReason::kProtocolError);
       return 0;
-    case native::DecodeStatus::kFrame: break;
+    case native::DecodeStatus::kFrame:
+      break;
   }
   counters_.frames_in.add();
   on_frame(slot, result.frame);
@@ -174,17 +184,23 @@ void SessionLoop::on_frame(uint32_t slot, const Frame& frame) {
   const FrameAction action = action_for(table_.hot(slot).state, kind_of(frame));
   if (table_.hot(slot).state == SessionState::kOpen) note_alive(slot);
   switch (action) {
-    case FrameAction::kCloseProtocolError: return close(slot, CloseReason::kProtocolError);
-    case FrameAction::kLogIn: return log_in(slot, std::get<Hello>(frame));
-    case FrameAction::kAnswerPing: return answer_ping(slot, std::get<Ping>(frame));
-    case FrameAction::kNoteAlive: return;
-    case FrameAction::kRouteMessage: return answer_message(slot, std::get<Message>(frame));
+    case FrameAction::kCloseProtocolError:
+      return close(slot, CloseReason::kProtocolError);
+    case FrameAction::kLogIn:
+      return log_in(slot, std::get<Hello>(frame));
+    case FrameAction::kAnswerPing:
+      return answer_ping(slot, std::get<Ping>(frame));
+    case FrameAction::kNoteAlive:
+      return;
+    case FrameAction::kRouteMessage:
+      return answer_message(slot, std::get<Message>(frame));
     case FrameAction::kChangeSubscriptions: {
       const auto* subscribe = std::get_if<Subscribe>(&frame);
       const uint32_t id = subscribe != nullptr ? subscribe->id : std::get<Unsubscribe>(frame).id;
       return say(slot, Ack{.id = id, .status = AckStatus::kUnavailable});
     }
-    case FrameAction::kCloseGoodbye: return close(slot, CloseReason::kGoodbye);
+    case FrameAction::kCloseGoodbye:
+      return close(slot, CloseReason::kGoodbye);
   }
 }
 

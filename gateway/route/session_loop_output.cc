@@ -73,8 +73,8 @@ void SessionLoop::flush_queue(uint32_t slot) {
   io_bytes_ -= before - io.output.capacity();
 }
 
-// Every close goes through here, once: it is counted, the session leaves the directory and the lists,
-// and the peer is told why.
+// Every close goes through here, once: it is counted, the session leaves the directory and the
+// lists, and the peer is told why.
 void SessionLoop::close(uint32_t slot, CloseReason reason, uint32_t reconnect_window_ms) {
   HotRecord& record = table_.hot(slot);
   if (!is_reading(record.state)) return;
@@ -93,8 +93,8 @@ void SessionLoop::close(uint32_t slot, CloseReason reason, uint32_t reconnect_wi
   if (slot != turn_slot_) drop_io_if_empty(slot);
 }
 
-// Behind whatever the connection's turn has to say, as far as the socket takes it: nothing waits for a
-// peer that is being closed.
+// Behind whatever the connection's turn has to say, as far as the socket takes it: nothing waits
+// for a peer that is being closed.
 void SessionLoop::say_goaway(uint32_t slot, CloseReason reason, uint32_t reconnect_window_ms) {
   const HotRecord& record = table_.hot(slot);
   const auto code = goaway_code(reason);

@@ -8,8 +8,8 @@
 
 namespace holdfast {
 
-// A device's id and attributes, in 24 bytes of its own when it has no attributes and its id is of at
-// most 22 characters (most are: a UUID without dashes is 32, a MAC 12, an IMEI 15), else in one
+// A device's id and attributes, in 24 bytes of its own when it has no attributes and its id is of
+// at most 22 characters (most are: a UUID without dashes is 32, a MAC 12, an IMEI 15), else in one
 // allocation of exactly the size.
 class DeviceIdentity final {
  public:

@@ -5,8 +5,8 @@
 namespace holdfast {
 namespace {
 
-// Moments are cut down to whole milliseconds; one more keeps a deadline from coming early by the part
-// that was cut.
+// Moments are cut down to whole milliseconds; one more keeps a deadline from coming early by the
+// part that was cut.
 constexpr uint32_t kRoundingMs = 1;
 
 WrappingMs evict_moment(const HotRecord& record) {

@@ -7,8 +7,8 @@
 
 namespace holdfast {
 
-// What silence leads to. Values that a session was told (heartbeat_s, timeout_s) stand in its record,
-// so that a reload changes no promise already made.
+// What silence leads to. Values that a session was told (heartbeat_s, timeout_s) stand in its
+// record, so that a reload changes no promise already made.
 struct LivenessSettings {
   uint16_t heartbeat_default_s = 30;
   uint16_t heartbeat_min_s = 1;
@@ -27,18 +27,20 @@ uint16_t granted_heartbeat_s(const LivenessSettings& settings, uint16_t asked_s)
 uint16_t timeout_s_for(const LivenessSettings& settings, uint16_t heartbeat_s);
 
 enum class DueAction : uint8_t {
-  kNothing,        // look again at the next moment
+  kNothing,  // look again at the next moment
   kSendPing,
-  kEvict,          // silent for the promised timeout
+  kEvict,  // silent for the promised timeout
   kHelloTimeout,
   kWriteStall,
   kEndLinger,
 };
 
-// The next moment at which something could be due for this connection: where it stands in the wheel.
+// The next moment at which something could be due for this connection: where it stands in the
+// wheel.
 WrappingMs next_due(const HotRecord& record, const LivenessSettings& settings);
 
-// What is due now. After kNothing and kSendPing the connection goes back into the wheel at next_due().
+// What is due now. After kNothing and kSendPing the connection goes back into the wheel at
+// next_due().
 DueAction due_action(const HotRecord& record, const LivenessSettings& settings, WrappingMs now);
 
 }  // namespace holdfast

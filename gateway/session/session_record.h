@@ -39,10 +39,10 @@ struct HotRecord {
   uint16_t timeout_s = 0;
   uint16_t granted_heartbeat_s = 0;  // to be told with the next PONG; 0: nothing new
   SessionState state = SessionState::kAwaitProtocol;
-  bool is_pinged : 1 = false;         // the server's PING is out and nothing came since
-  bool is_input_waiting : 1 = false;  // to be read again next round: its turn was over
+  bool is_pinged : 1 = false;           // the server's PING is out and nothing came since
+  bool is_input_waiting : 1 = false;    // to be read again next round: its turn was over
   bool is_address_counted : 1 = false;  // the accept thread counts it under ColdRecord::peer
-  std::unique_ptr<ConnectionIo> io;   // none while idle
+  std::unique_ptr<ConnectionIo> io;     // none while idle
 };
 
 // What is looked at when a connection begins, ends, or is asked about.

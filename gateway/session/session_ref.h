@@ -6,8 +6,8 @@
 
 namespace holdfast {
 
-// Names one session of this process for good: a slot's next occupant has another generation. 8 bytes,
-// passed between threads; only the owning loop may look behind it.
+// Names one session of this process for good: a slot's next occupant has another generation. 8
+// bytes, passed between threads; only the owning loop may look behind it.
 class SessionRef final {
  public:
   static constexpr uint32_t kSlotBits = 24;

@@ -20,7 +20,15 @@ inline constexpr size_t kSessionStates = static_cast<size_t>(SessionState::kClos
 
 // The alternatives of Frame, in its order.
 enum class FrameKind : uint8_t {
-  kHello, kWelcome, kPing, kPong, kMessage, kAck, kSubscribe, kUnsubscribe, kGoaway,
+  kHello,
+  kWelcome,
+  kPing,
+  kPong,
+  kMessage,
+  kAck,
+  kSubscribe,
+  kUnsubscribe,
+  kGoaway,
 };
 inline constexpr size_t kFrameKinds = static_cast<size_t>(FrameKind::kGoaway) + 1;
 static_assert(kFrameKinds == std::variant_size_v<Frame>);
@@ -32,7 +40,7 @@ enum class FrameAction : uint8_t {
   kCloseProtocolError,  // not here, not now
   kLogIn,               // check the HELLO, answer WELCOME
   kAnswerPing,
-  kNoteAlive,           // it counts as a heartbeat, nothing more
+  kNoteAlive,  // it counts as a heartbeat, nothing more
   kRouteMessage,
   kChangeSubscriptions,
   kCloseGoodbye,

@@ -46,7 +46,8 @@ class SessionTable final {
   ColdRecord& cold(uint32_t slot) { return arena_.cold(slot); }
   uint32_t size() const { return arena_.size(); }
   uint32_t end_slot() const { return arena_.end_index(); }
-  // What the connections take, not what the arena holds in chunks: it falls with every one that goes.
+  // What the connections take, not what the arena holds in chunks: it falls with every one that
+  // goes.
   size_t used_bytes() const { return arena_.size() * (sizeof(HotRecord) + sizeof(ColdRecord)); }
 
  private:

@@ -492,6 +492,13 @@ def test_the_largest_body_is_read(gateway):
 # Clients that behave badly.
 
 
+def is_full(gateway):
+    try:
+        return gateway.admin.get("/healthz").status == 503
+    except ConnectionError:  # the close overtook the answer
+        return True
+
+
 def test_clients_that_leave_before_their_answer_harm_nobody(gateway):
     with Crowd(gateway.address) as crowd:
         crowd.login(300, "d", 60)
@@ -502,16 +509,10 @@ def test_clients_that_leave_before_their_answer_harm_nobody(gateway):
                 if number % 2:
                     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                              b"\1\0\0\0\0\0\0\0")  # a reset
+        eventually(lambda: not is_full(gateway), what="there is room again")
         assert len(walk(gateway, 1000)) == 300
         eventually(lambda: metric_values(gateway)["holdfast_admin_connections"] == 1,
                    what="the connections are gone")
-
-
-def is_full(gateway):
-    try:
-        return gateway.admin.get("/healthz").status == 503
-    except ConnectionError:  # the close overtook the answer
-        return True
 
 
 def test_idle_connections_give_way_to_newcomers(gateway):

@@ -28,8 +28,8 @@ void block_output(HotRecord& record, WrappingMs since) {
 WrappingMs after_ms(uint32_t ms) { return WrappingMs(kNowMs).plus_ms(ms); }
 
 TEST(Liveness, GrantsWithinTheBoundsAndTheDefaultForNoWish) {
-  const LivenessSettings settings{.heartbeat_default_s = 30, .heartbeat_min_s = 5,
-                                  .heartbeat_max_s = 600};
+  const LivenessSettings settings{
+      .heartbeat_default_s = 30, .heartbeat_min_s = 5, .heartbeat_max_s = 600};
   EXPECT_EQ(granted_heartbeat_s(settings, 0), 30);
   EXPECT_EQ(granted_heartbeat_s(settings, 1), 5);
   EXPECT_EQ(granted_heartbeat_s(settings, 60), 60);
@@ -79,8 +79,8 @@ TEST(Liveness, BlockedOutputIsLookedAtBeforeTheHeartbeat) {
 
 TEST(Liveness, EveryStateBeforeWelcomeHasTheHelloTimeout) {
   const LivenessSettings settings{.hello_timeout_ms = 8000};
-  for (const SessionState state : {SessionState::kAwaitProxyHeader, SessionState::kAwaitProtocol,
-                                   SessionState::kAwaitHello}) {
+  for (const SessionState state :
+       {SessionState::kAwaitProxyHeader, SessionState::kAwaitProtocol, SessionState::kAwaitHello}) {
     HotRecord record = open_session(10, 30);
     record.state = state;
     EXPECT_EQ(next_due(record, settings), after_ms(8001));

@@ -12,11 +12,11 @@ using enum FrameAction;
 // Rows: states; columns: HELLO, WELCOME, PING, PONG, MESSAGE, ACK, SUBSCRIBE, UNSUBSCRIBE, GOAWAY.
 constexpr auto kBad = kCloseProtocolError;
 constexpr std::array<std::array<FrameAction, kFrameKinds>, kSessionStates> kTable = {{
-    {kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad},  // kAwaitProxyHeader
-    {kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad},  // kAwaitProtocol
+    {kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad},    // kAwaitProxyHeader
+    {kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad},    // kAwaitProtocol
     {kLogIn, kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad},  // kAwaitHello
     {kBad, kBad, kAnswerPing, kNoteAlive, kRouteMessage, kNoteAlive, kChangeSubscriptions,
-     kChangeSubscriptions, kCloseGoodbye},  // kOpen
+     kChangeSubscriptions, kCloseGoodbye},                   // kOpen
     {kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad},  // kLingering
     {kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad},  // kClosed
 }};
