@@ -93,7 +93,8 @@ def metric_values(gateway):
 
 
 def test_health_and_readiness_are_told(gateway):
-    assert (gateway.admin.get("/healthz").status, gateway.admin.get("/healthz").body) == (200, b"ok")
+    health = gateway.admin.get("/healthz")
+    assert (health.status, health.body) == (200, b"ok")
     assert gateway.admin.get("/readyz").status == 200
     gateway.admin.post("/v1/drain")
     answer = gateway.admin.get("/readyz")
@@ -351,7 +352,10 @@ def test_a_reload_takes_a_new_token_for_open_connections_too(guarded):
     gateway.admin.token = "another-token-of-some-length"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:7080", "localhost.evil.example", ""])
+FOREIGN_HOSTS = ["evil.example", "evil.example:7080", "localhost.evil.example", ""]
+
+
+@pytest.mark.parametrize("host", FOREIGN_HOSTS)
 def test_without_a_token_a_foreign_host_is_refused(gateway, host):
     answer = gateway.admin.get("/v1/stats", headers={"Host": host})
     assert (answer.status, error_code(answer)) == (403, "foreign_host")

@@ -8,6 +8,8 @@ import pytest
 EXIT_OK = 0
 EXIT_USAGE = 2
 DEADLINE_S = 20
+# Every command that reads a settings file, up to its name.
+FILE_COMMANDS = [["check-config"], ["serve", "--config"], ["doctor", "--config"]]
 EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "packaging" / "holdfast.toml"
 
 
@@ -59,14 +61,17 @@ def test_what_is_printed_is_a_file_with_the_same_settings(holdfast, config):
 def test_set_wins_over_the_file(holdfast, config):
     file = config("limits.hello_timeout_ms = 5000\n")
     done = holdfast(
-        "check-config", file, "--set", "limits.hello_timeout_ms=700", "--set", "listener.bind=[::1]:0"
+        "check-config",
+        file,
+        *("--set", "limits.hello_timeout_ms=700"),
+        *("--set", "listener.bind=[::1]:0"),
     )
     assert done.returncode == EXIT_OK, done.stderr
     assert "limits.hello_timeout_ms = 700" in done.stdout
     assert 'bind = "[::1]:0"' in done.stdout
 
 
-@pytest.mark.parametrize("command", [["check-config"], ["serve", "--config"], ["doctor", "--config"]])
+@pytest.mark.parametrize("command", FILE_COMMANDS)
 def test_a_wrong_file_is_told_by_line_key_and_what_is_allowed(holdfast, config, command):
     file = config("[heartbeat]\nmin_s = 0\nmaxs = 5\n\n[log]\nlevel = 'loud'\n")
     done = holdfast(*command, file)
@@ -108,7 +113,7 @@ def test_a_file_that_is_not_there_is_said_plainly(holdfast, tmp_path, command):
 
 
 # A script's variable that was not set must not become a gateway with settings nobody chose.
-@pytest.mark.parametrize("command", [["check-config"], ["serve", "--config"], ["doctor", "--config"]])
+@pytest.mark.parametrize("command", FILE_COMMANDS)
 def test_an_empty_file_name_is_refused(holdfast, command):
     done = holdfast(*command, "")
     assert done.returncode == EXIT_USAGE
