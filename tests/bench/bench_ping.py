@@ -8,7 +8,7 @@ import dataclasses
 import statistics
 
 BUDGET = 1.15
-# For noise. Against a second copy of itself the floor came out up to 1.03 (median of 7 pairs) on
+# For noise. Against a second copy of itself the floor came out up to 1.03 (median of 7 pairs), on
 # two processors that other programs wanted too.
 NOISE = 0.05
 WARM_UP_S = 0.5
