@@ -77,6 +77,7 @@ class Server final : public NodeControl {
   Status make_loops();
   Status open_admin();
   void start_threads();
+  void begin_drain(double rate_per_s, uint32_t reconnect_window_ms);
   void watch_signals();
   void log_machine() const;
   void on_stop_signal(const char* name);
@@ -233,6 +234,11 @@ void Server::log_machine() const {
 }
 
 void Server::start_drain(double rate_per_s, uint32_t reconnect_window_ms) {
+  // The end of the process has a drain of its own, at the pace that its grace asks for.
+  if (!is_stopping_) begin_drain(rate_per_s, reconnect_window_ms);
+}
+
+void Server::begin_drain(double rate_per_s, uint32_t reconnect_window_ms) {
   log::info("draining", {{"rate_per_s", rate_per_s},
                          {"reconnect_window_ms", reconnect_window_ms},
                          {"sessions", router_.directory().size()}});
@@ -260,7 +266,7 @@ void Server::on_stop_signal(const char* name) {
   // Everybody is told in the first two thirds of the grace; the rest is for their goodbyes.
   const double spread_s = std::max(0.1, options_.shutdown_grace_s * 2.0 / 3.0);
   const double sessions = static_cast<double>(router_.directory().size());
-  start_drain(std::max(sessions / spread_s, 500.0), kReconnectWindowMs);
+  begin_drain(std::max(sessions / spread_s, 500.0), kReconnectWindowMs);
   shutdown_timer_->enable_every(kShutdownCheckPeriod);
 }
 

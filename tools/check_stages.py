@@ -152,6 +152,8 @@ def tidy_steps(jobs):
     command = [runner, "-quiet", "-p", str(BUILD / "release"), "-j", str(jobs)]
     # The compile commands are GCC's.
     command += ["-extra-arg=-Wno-unknown-warning-option"]
+    # The compile commands are GCC's.
+    command += ["-extra-arg=-Wno-unknown-warning-option"]
     yield Step([*command, f"^{ROOT}/(common|gateway|tools)/"])
 
 

@@ -17,7 +17,7 @@
 namespace holdfast {
 
 // Accepts HTTP clients and holds their connections.
-// Thread: control only.
+// Thread: control only. The process ignores SIGPIPE: libevent writes to clients that have gone.
 // Owns: the listening socket, the connections, one spare descriptor.
 // Limit: `connections_max` connections. A newcomer beyond them takes the place of the one that has
 // been idle the longest; when all are busy it is answered 503 and closed. After a failing accept

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <csignal>
 #include <functional>
 #include <optional>
 #include <string>
@@ -58,6 +59,7 @@ class HttpServerTest : public testing::Test {
           waiting_.push_back(exchange);
           paths_.push_back(std::move(request.path));
         }) {
+    std::signal(SIGPIPE, SIG_IGN);
     bind_ = Address::from_ipv4({127, 0, 0, 1}, 0);
     EXPECT_TRUE(server_.open(bind_, kConnectionsMax).is_ok());
   }
