@@ -7,7 +7,8 @@
 #include <variant>
 
 // Structured log lines on standard error: a sentence and fields, as text or as one JSON object a
-// line. Whatever a peer sent is escaped, so no field can end a line or forge another. Thread: any.
+// line. Whatever a peer sent is escaped, so no field can end a line or forge another.
+// Thread: any.
 namespace holdfast::log {
 
 enum class Level : uint8_t { kDebug, kInfo, kWarn, kError };

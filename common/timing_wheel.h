@@ -70,6 +70,13 @@ class TimingWheel final {
     arm(index, due);
   }
 
+  // How long after `now` the next slot fires, at least 1. Whoever calls advance() then, and not just at
+  // any time once a tick, keeps a deadline's lateness below one tick.
+  uint32_t ms_until_tick(WrappingMs now) const {
+    const int32_t ms = now.ms_until(cursor_time_.plus_ms(tick_ms_));
+    return static_cast<uint32_t>(std::max(ms, 1));
+  }
+
   // Calls on_due(index) for records whose deadline is at or before `now`, slot by slot, touching at
   // most `entries_max` records. A record is out of the wheel when on_due sees it; on_due may arm,
   // cancel and rearm any record, itself included. Returns true when everything due has fired, false

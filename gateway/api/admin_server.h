@@ -20,9 +20,9 @@ namespace holdfast {
 
 // The operators' HTTP interface: health, metrics, statistics, sessions, drain.
 // Thread: control only. What needs a session is asked of its loop by a command; the answer comes
-// back through on_reply(). Nothing here waits for a client or a loop. Owns: the listening socket,
-// its clients' connections, and the requests that wait for a loop. Limit: `connections_max`
-// clients, each with the bounds of HttpConnection and HttpLimits, and
+// back through on_reply(). Nothing here waits for a client or a loop.
+// Owns: the listening socket, its clients' connections, and the requests that wait for a loop.
+// Limit: `connections_max` clients, each with the bounds of HttpConnection and HttpLimits, and
 // SessionEndpoints::kReplyWaitMax for a loop.
 class AdminServer final {
  public:

@@ -35,8 +35,11 @@ class HttpConnectionOwner {
 };
 
 // One client of the HTTP server: reads a request, waits for the answer, writes it, and begins
-// again. Thread: control. Owns: the socket. Limit: buffers hold one request at its largest and one
-// answer; every state but kAnswering has a deadline that no trickle of bytes moves.
+// again.
+// Thread: control.
+// Owns: the socket.
+// Limit: buffers hold one request at its largest and one answer; every state but kAnswering has a
+// deadline that no trickle of bytes moves.
 class HttpConnection final {
  public:
   static constexpr Milliseconds kRequestTimeMax{10'000};  // from the first byte to the last

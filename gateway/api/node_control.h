@@ -4,7 +4,8 @@
 
 namespace holdfast {
 
-// What an operator may do to the node as a whole. Thread: control.
+// What an operator may do to the node as a whole.
+// Thread: control.
 class NodeControl {
  public:
   virtual ~NodeControl() = default;

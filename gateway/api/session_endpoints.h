@@ -18,8 +18,9 @@
 namespace holdfast {
 
 // The endpoints that ask a loop about its sessions: list, show, kick, change the heartbeat. Each
-// posts a command, and the request waits here for the loop's reply. Thread: control only. Limit:
-// one waiting request for each HTTP connection. One that waits longer than kReplyWaitMax is
+// posts a command, and the request waits here for the loop's reply.
+// Thread: control only.
+// Limit: one waiting request for each HTTP connection. One that waits longer than kReplyWaitMax is
 // answered 504; when the loop's lane is full, 503 at once.
 class SessionEndpoints final {
  public:

@@ -12,7 +12,8 @@ namespace holdfast {
 
 // All connections of one loop in one epoll set, which itself is a single event of the loop's
 // libevent base. Against one libevent event a connection it saves 200 bytes each and costs the same
-// CPU, and the set outlives exec(). Thread: the owning loop only, after open().
+// CPU, and the set outlives exec().
+// Thread: the owning loop only, after open().
 class ConnectionPoller final {
  public:
   struct Ready {

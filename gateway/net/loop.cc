@@ -27,19 +27,19 @@ void pin_to(int cpu, LoopIndex loop) {
 
 }  // namespace
 
-Loop::Loop(LoopIndex index, LoopHandler& handler, int wake_fd, Milliseconds tick)
-    : index_(index), handler_(handler), tick_(tick), wake_fd_(wake_fd) {}
+Loop::Loop(LoopIndex index, LoopHandler& handler, int wake_fd)
+    : index_(index), handler_(handler), wake_fd_(wake_fd) {}
 
 Loop::~Loop() { HF_CHECK(!thread_.joinable()); }
 
 void Loop::start(int cpu) {
   poller_watch_ = &base_.watch_readable(poller_.fd(), [this] { on_poller_ready(); });
   wake_watch_ = &base_.watch_readable(wake_fd_, [this] { handler_.on_wake(); });
-  tick_watch_ = &base_.timer([this] { handler_.on_tick(); });
+  tick_watch_ = &base_.timer([this] { tick_watch_->enable_after(handler_.on_tick()); });
   rest_watch_ = &base_.timer([this] { handler_.on_rest(); });
   poller_watch_->enable();
   wake_watch_->enable();
-  tick_watch_->enable_every(tick_);
+  tick_watch_->enable_after(Milliseconds{0});
   thread_ = std::thread([this, cpu] { run(cpu); });
 }
 

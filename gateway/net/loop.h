@@ -20,18 +20,19 @@ class LoopHandler {
   virtual void on_ready(std::span<const ConnectionPoller::Ready> batch) = 0;
   // The wake descriptor is readable.
   virtual void on_wake() = 0;
-  // Once every tick. Work that it leaves over is taken up by on_rest(), after events had their
-  // turn.
-  virtual void on_tick() = 0;
+  // The tick's time has come. Returns how long after the next one is. Work that it leaves over is
+  // taken up by on_rest(), after events had their turn.
+  virtual Milliseconds on_tick() = 0;
   virtual void on_rest() = 0;
 };
 
 // One pinned thread with a libevent base, whose events are the connection poller, the mailbox's
-// wake descriptor and the tick. Thread: open(), start() and join() from the thread that owns it;
-// the rest on its own. Owns: the thread and the epoll set.
+// wake descriptor and the tick.
+// Thread: open(), start() and join() from the thread that owns it; the rest on its own.
+// Owns: the thread and the epoll set.
 class Loop final {
  public:
-  Loop(LoopIndex index, LoopHandler& handler, int wake_fd, Milliseconds tick);
+  Loop(LoopIndex index, LoopHandler& handler, int wake_fd);
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
   ~Loop();
@@ -56,7 +57,6 @@ class Loop final {
 
   const LoopIndex index_;
   LoopHandler& handler_;
-  const Milliseconds tick_;
   ConnectionPoller poller_;
   EventBase base_;
   EventBase::Watch* poller_watch_ = nullptr;

@@ -15,9 +15,11 @@
 namespace holdfast {
 
 // Messages from several threads to one, without locks: each sender has a bounded lane of its own,
-// so one that floods cannot fill another's. Thread: lane i belongs to the thread that was given
-// number i; drain() to the receiving thread. Limit: each lane's capacity; post() refuses beyond it
-// and leaves the message untouched. Order: kept within a lane, none between lanes.
+// so one that floods cannot fill another's.
+// Thread: lane i belongs to the thread that was given number i; drain() to the receiving thread.
+// Limit: each lane's capacity; post() refuses beyond it and leaves the message untouched.
+// Order: kept within a lane. Of what waits in several, the last lane comes first: a mailbox gives it
+// to the sender whose word changes how the others' are taken.
 template <class Message>
 class Mailbox final {
  public:
@@ -52,10 +54,10 @@ class Mailbox final {
     // sender that found the flag still set.
     wake_sent_.exchange(false, std::memory_order_acq_rel);
     bool is_more_left = false;
-    for (auto& lane : lanes_) {
+    for (auto lane = lanes_.rbegin(); lane != lanes_.rend(); ++lane) {
       Message message;
       size_t count = 0;
-      while (count < messages_max && lane->try_pop(message)) {
+      while (count < messages_max && (*lane)->try_pop(message)) {
         handle(std::move(message));
         ++count;
       }

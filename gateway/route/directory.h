@@ -17,9 +17,9 @@ namespace holdfast {
 // Which session each device of this node has: at most one. Keys are 128-bit keyed hashes of device
 // ids (SipHash-2-4-128 under a secret of the process): two devices meet in one key with a chance
 // below 10^-26 at a million, and nobody can seek such a pair without the secret. So an entry is 24
-// bytes whatever the id's length, and no other thread reads a session's own memory. Thread: any. A
-// lookup locks one of kShards shards for some tens of nanoseconds. Owns: the entries. Shards grow
-// and shrink on their own.
+// bytes whatever the id's length, and no other thread reads a session's own memory.
+// Thread: any. A lookup locks one of kShards shards for some tens of nanoseconds.
+// Owns: the entries. Shards grow and shrink on their own.
 class Directory final {
  public:
   Directory();

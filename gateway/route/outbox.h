@@ -10,7 +10,8 @@
 namespace holdfast {
 
 // What a loop tells other threads. A message whose mailbox is full waits here and is tried again
-// each round, so a take-over or a released address is never lost. Thread: the owning loop only.
+// each round, so a take-over or a released address is never lost.
+// Thread: the owning loop only.
 // Limit: is_full() beyond kWaitingMax; the loop then logs nobody in, which is what makes messages.
 class Outbox final {
  public:

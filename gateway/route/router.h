@@ -16,8 +16,9 @@ namespace holdfast {
 // Where messages for a session go: the directory that names its loop, and the mailboxes between all
 // threads. Each thread posts under its own lane.
 // Thread: any, but a lane belongs to one thread: loop i has lane i, the accept thread and the
-// control thread the two after them. Owns: the directory, the mailboxes of the loops and of the
-// control thread, and what each loop tells of its load.
+// control thread the two after them.
+// Owns: the directory, the mailboxes of the loops and of the control thread, and what each loop
+// tells of its load.
 class Router final : public AcceptSink {
  public:
   explicit Router(LoopIndex loops);

@@ -39,8 +39,7 @@ SessionLoop::SessionLoop(LoopIndex index, Router& router, Mailbox<AcceptorMessag
       table_(std::min(slots_max, SessionRef::kSlotsMax - 1), now_),
       load_(router.loop_load(index)),
       receive_buffer_(kReceiveBytes),
-      loop_(index, *this, router.loop_mailbox(index).wake_fd(),
-            Milliseconds{SessionTable::kTickMs}) {}
+      loop_(index, *this, router.loop_mailbox(index).wake_fd()) {}
 
 SessionLoop::~SessionLoop() {
   for (uint32_t slot = 0; slot < table_.end_slot(); ++slot) {
@@ -48,7 +47,7 @@ SessionLoop::~SessionLoop() {
   }
 }
 
-void SessionLoop::on_started() { last_tick_us_ = monotonic_us(); }
+void SessionLoop::on_started() { tick_planned_us_ = monotonic_us(); }
 
 void SessionLoop::on_ready(std::span<const ConnectionPoller::Ready> batch) {
   constexpr size_t kTurnsPerClock = 32;
@@ -68,9 +67,12 @@ void SessionLoop::on_wake() {
   end_round();
 }
 
-void SessionLoop::on_tick() {
+Milliseconds SessionLoop::on_tick() {
   measure_tick();
   do_due_work();
+  const Milliseconds wait{table_.wheel.ms_until_tick(wrapping_now())};
+  tick_planned_us_ = monotonic_us() + static_cast<uint64_t>(wait.count()) * 1000;
+  return wait;
 }
 
 void SessionLoop::on_rest() { do_due_work(); }
@@ -187,10 +189,8 @@ uint64_t SessionLoop::idlest_ms() {
 }
 
 void SessionLoop::measure_tick() {
-  constexpr uint64_t kTickUs = uint64_t{SessionTable::kTickMs} * 1000;
   const uint64_t now_us = monotonic_us();
-  const uint64_t since_last_us = now_us - std::exchange(last_tick_us_, now_us);
-  lag_max_us_ = std::max(lag_max_us_, since_last_us - std::min(since_last_us, kTickUs));
+  lag_max_us_ = std::max(lag_max_us_, now_us - std::min(now_us, tick_planned_us_));
   if (++ticks_ % kTicksPerSecond != 0) return;
   counters_.lag_max_us.set(std::exchange(lag_max_us_, 0));
   counters_.cpu_us.set(thread_cpu_us());

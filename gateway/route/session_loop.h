@@ -61,7 +61,7 @@ class SessionLoop final : private LoopHandler {
   void on_started() override;
   void on_ready(std::span<const ConnectionPoller::Ready> batch) override;
   void on_wake() override;
-  void on_tick() override;
+  Milliseconds on_tick() override;
   void on_rest() override;
 
   // Input (session_loop_input.cc).
@@ -156,7 +156,7 @@ class SessionLoop final : private LoopHandler {
   TokenBucket drain_rate_;
   uint32_t drain_window_ms_ = 0;
 
-  uint64_t last_tick_us_ = 0;
+  uint64_t tick_planned_us_ = 0;
   uint64_t lag_max_us_ = 0;
   uint32_t ticks_ = 0;
 

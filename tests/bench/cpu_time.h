@@ -4,7 +4,8 @@
 
 #include "common/status.h"
 
-// Who has used how much of the processors. Thread: any.
+// Who has used how much of the processors.
+// Thread: any.
 namespace holdfast::bench {
 
 // Nanoseconds that all threads of a process have run so far, in user mode and in the kernel, up to

@@ -35,8 +35,10 @@ struct PingTally {
 };
 
 // Device connections to one gateway (or floor program), all on one thread, that send PINGs of 8
-// bytes in turn and count the answers. Thread: one. Owns: the sockets. Limit: what the descriptor
-// limit allows; kUnwelcomedMax HELLOs are under way at a time.
+// bytes in turn and count the answers.
+// Thread: one.
+// Owns: the sockets.
+// Limit: what the descriptor limit allows; kUnwelcomedMax HELLOs are under way at a time.
 class PingClient final {
  public:
   PingClient(const Address& target, uint32_t connections, uint32_t first_id);

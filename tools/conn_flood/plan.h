@@ -24,8 +24,8 @@ std::string_view to_text(Behaviour behaviour);
 
 // Which client (0 to connections - 1) behaves how, connects when and is called what. A function of
 // the options alone, so that every process and thread agrees without being told. A share of clients
-// is an exact count, not a chance: what they should come to can be counted too. Thread: any
-// (immutable).
+// is an exact count, not a chance: what they should come to can be counted too.
+// Thread: any (immutable).
 class Plan final {
  public:
   explicit Plan(const Options& options);
