@@ -8,6 +8,7 @@ import pytest
 from support import native, processes
 from support.crowd import Crowd
 from support.device import Device
+from support.waiting import eventually
 
 HELLO = native.Hello("d", 60).encode()
 FRAME_MAX_BYTES = 4096
@@ -176,6 +177,7 @@ def test_memory_and_descriptors_are_the_same_after_a_thousand_of_them(gateway, s
     descriptors = gateway.open_descriptors
     rss_bytes = processes.rss_bytes(gateway.pid)
     run(ROUNDS)
-    assert gateway.open_descriptors <= descriptors
+    # The admin connection that watched them may be open at one look and closed at the other.
+    eventually(lambda: gateway.open_descriptors <= descriptors, 10, "descriptors as before")
     if not sanitizer:
         assert processes.rss_bytes(gateway.pid) - rss_bytes <= RSS_SLACK_BYTES
