@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "common/clock.h"
 #include "common/status.h"
 #include "common/unique_fd.h"
 
@@ -30,14 +31,20 @@ class ConnectionPoller final {
   // fs.epoll.max_user_watches is used up.
   [[nodiscard]] bool add(int socket, uint32_t slot, uint32_t generation);
 
-  // What is ready now, without waiting; empty when nothing is. Valid until the next call.
-  std::span<const Ready> poll();
+  // The descriptor that other threads wake the loop by stands in the set too, level-triggered.
+  [[nodiscard]] Status add_wake(int wake_fd);
+
+  // What is ready, waiting up to `wait` for it; empty when nothing is. Valid until the next call.
+  std::span<const Ready> poll(Milliseconds wait);
+  // The last poll() found the wake descriptor readable.
+  bool is_woken() const { return is_woken_; }
   static constexpr int kBatchMax = 256;
 
  private:
   UniqueFd epoll_;
   epoll_event events_[kBatchMax];
   Ready ready_[kBatchMax];
+  bool is_woken_ = false;
 };
 
 }  // namespace holdfast

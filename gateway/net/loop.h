@@ -26,8 +26,8 @@ class LoopHandler {
   virtual void on_rest() = 0;
 };
 
-// One pinned thread with a libevent base, whose events are the connection poller, the mailbox's
-// wake descriptor and the tick.
+// One pinned thread with a libevent base, whose events are the connection poller (the mailbox's wake
+// descriptor stands in its set too) and the tick.
 // Thread: open(), start() and join() from the thread that owns it; the rest on its own.
 // Owns: the thread and the epoll set.
 class Loop final {
@@ -37,33 +37,35 @@ class Loop final {
   Loop& operator=(const Loop&) = delete;
   ~Loop();
 
-  Status open() { return poller_.open(); }
+  Status open();
   // `cpu`: where to pin the thread, or -1. A failure to pin is logged, not fatal.
   void start(int cpu);
   void join();
 
   // On the loop's thread.
   ConnectionPoller& poller() { return poller_; }
-  void stop() { base_.stop(); }
+  void stop();
   // Calls on_rest() in the next round.
-  void run_rest_soon() { rest_watch_->enable_after(Milliseconds{0}); }
+  void run_rest_soon();
 
  private:
-  // Batches taken before libevent looks at its other events.
-  static constexpr int kBatchesPerRound = 4;
-
   void run(int cpu);
   void on_poller_ready();
+  void on_tick();
+  void on_rest();
+  Milliseconds until_timers() const;
 
   const LoopIndex index_;
   LoopHandler& handler_;
   ConnectionPoller poller_;
   EventBase base_;
   EventBase::Watch* poller_watch_ = nullptr;
-  EventBase::Watch* wake_watch_ = nullptr;
   EventBase::Watch* tick_watch_ = nullptr;
   EventBase::Watch* rest_watch_ = nullptr;
-  int wake_fd_;
+  const int wake_fd_;
+  uint64_t next_tick_ms_ = 0;
+  bool is_rest_due_ = false;
+  bool is_stopping_ = false;
   std::thread thread_;
 };
 
