@@ -115,9 +115,10 @@ struct Client {
   bool is_settled : 1 = false;    // welcomed or given up for the first time: the ramp is past it
   bool has_act : 1 = false;       // kLive: state_due is when it misbehaves or leaves
   bool is_overdue : 1 = false;    // kSilent: its deadline + kOverdueMs has passed
-  bool has_partial_input : 1 = false;  // an incomplete frame is kept for it
-  bool has_unsent_output : 1 = false;  // bytes for a full socket are kept for it
-  bool leaves_by_goaway : 1 = false;   // churn: how it left last
+  bool has_partial_input : 1 = false;    // an incomplete frame is kept for it
+  bool has_unsent_output : 1 = false;    // bytes for a full socket are kept for it
+  bool leaves_by_goaway : 1 = false;     // churn: how it left last
+  bool is_answered_in_hold : 1 = false;  // a PING planned since all were connected has its PONG
 
   uint16_t heartbeat_s = 0;  // granted
   uint16_t timeout_s = 0;
@@ -161,6 +162,13 @@ inline constexpr uint32_t kTickMs = 4;
 static_assert((kTickMs & (kTickMs - 1)) == 0);
 constexpr WrappingMs whole_tick(WrappingMs moment) {
   return WrappingMs(moment.count() & ~(kTickMs - 1));
+}
+
+// What a client asks for in HELLO.
+constexpr uint16_t heartbeat_asked_s(const Options& options, Behaviour behaviour) {
+  const bool falls_silent = behaviour == Behaviour::kMute || behaviour == Behaviour::kHalfFrame;
+  return falls_silent ? options.mute_heartbeat_s.value_or(options.heartbeat_s)
+                      : options.heartbeat_s;
 }
 
 // A wait until the next PING: a tenth of the interval is left to chance, and none is longer than

@@ -28,6 +28,8 @@ docs/protocol.md says of the GOAWAY's code: after retry_after_ms if there is one
 exponential backoff with full jitter (200 ms to 30 s). Clients that churn always reconnect; those
 evicted as they expect never do.
 
+To compare round trips in calm and storm, let the calm be at least one heartbeat long.
+
 Latencies count from planned times, so a stall of the server is seen by every client it delays.
 
 Exit code: 0 all as expected; 1 a client was lost, never welcomed, evicted before its deadline, not
@@ -51,6 +53,7 @@ struct RawOptions {
   std::string sources;
   std::string protocol = "native";
   double mute_after_s = 0;
+  uint32_t mute_heartbeat_s = 0;
   bool no_goodbye = false;
 };
 
@@ -112,9 +115,20 @@ struct Parser {
         ->check(share);
     app.add_option("--mute-after", raw.mute_after_s,
                    "seconds after its WELCOME that a client falls silent (mute and half-frame); "
-                   "unless given: when all are connected")
+                   "unless given: when all are connected and the calm is over")
         ->type_name("SECONDS")
         ->check(within(0.0, 86400.0));
+    app.add_option("--mute-heartbeat", raw.mute_heartbeat_s,
+                   "seconds between PINGs that mute and half-frame clients ask for; unless given: "
+                   "as the others")
+        ->type_name("SECONDS")
+        ->check(within(0U, 65535U));
+    app.add_option("--calm", options.calm_s,
+                   "seconds from when all are connected that nobody misbehaves; round trips in "
+                   "the calm and while clients are evicted are told apart")
+        ->type_name("SECONDS")
+        ->capture_default_str()
+        ->check(within(0.0, 43200.0));
     app.add_option("--half-frame", options.shares.half_frame, "share that stop within a frame")
         ->type_name("SHARE")
         ->check(share);
@@ -163,6 +177,9 @@ struct Parser {
   Status finish() {
     options.goodbye = !raw.no_goodbye;
     if (app.count("--mute-after") > 0) options.mute_after_s = raw.mute_after_s;
+    if (app.count("--mute-heartbeat") > 0) {
+      options.mute_heartbeat_s = static_cast<uint16_t>(raw.mute_heartbeat_s);
+    }
     const BehaviourShares& shares = options.shares;
     if (shares.mute + shares.half_frame + shares.slow_reader + shares.churn > 1 + 1e-9) {
       return Status::error(

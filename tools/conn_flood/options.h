@@ -28,9 +28,11 @@ struct Options {
   uint16_t heartbeat_s = 30;  // asked for in HELLO; 0: the server decides
   double welcome_timeout_s = 30;
   BehaviourShares shares;
-  std::optional<double> mute_after_s;  // from a client's WELCOME; none: when all are connected
-  double churn_life_s = 5;             // a churning connection's mean life
-  std::vector<Address> sources;        // empty: the kernel picks
+  std::optional<double> mute_after_s;        // from a client's WELCOME; none: when the calm is over
+  std::optional<uint16_t> mute_heartbeat_s;  // asked for by those that will fall silent
+  double calm_s = 0;                         // from when all are connected: nobody misbehaves
+  double churn_life_s = 5;                   // a churning connection's mean life
+  std::vector<Address> sources;              // empty: the kernel picks
   uint32_t threads = 1;
   uint32_t processes = 0;  // 0: as many as the descriptor limit makes necessary
   std::filesystem::path json_file;

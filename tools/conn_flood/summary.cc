@@ -119,6 +119,8 @@ Json options_json(const Options& options) {
             {"seed", options.seed},
             {"reconnect", options.reconnect},
             {"goodbye", options.goodbye}};
+  json["calm_s"] = options.calm_s;
+  json["mute_heartbeat_s"] = heartbeat_asked_s(options, Behaviour::kMute);
   json["mute_after_s"] = options.mute_after_s ? Json(*options.mute_after_s) : Json(nullptr);
   return json;
 }
@@ -172,6 +174,10 @@ std::string summary_text(const Options& options, const Plan& plan, const RunResu
   text += latency_line("connect", result.latencies.connect_us);
   text += latency_line("welcome", result.latencies.welcome_us);
   text += latency_line("ping", result.latencies.ping_rtt_us);
+  if (options.calm_s > 0) {
+    text += latency_line("  in the calm", result.latencies.ping_rtt_calm_us);
+    text += latency_line("  evicting", result.latencies.ping_rtt_evicting_us);
+  }
   if (result.latencies.eviction_delay_us.count() > 0) {
     text += latency_line("eviction delay", result.latencies.eviction_delay_us);
   }
@@ -237,6 +243,8 @@ std::string summary_json(const Options& options, const Plan& plan, const RunResu
   json["latency_us"] = {{"connect", percentiles(result.latencies.connect_us)},
                         {"welcome", percentiles(result.latencies.welcome_us)},
                         {"ping_rtt", percentiles(result.latencies.ping_rtt_us)},
+                        {"ping_rtt_calm", percentiles(result.latencies.ping_rtt_calm_us)},
+                        {"ping_rtt_evicting", percentiles(result.latencies.ping_rtt_evicting_us)},
                         {"eviction_delay", percentiles(result.latencies.eviction_delay_us)}};
   json["connect_rate_per_s"] = connect_rate_per_s(result);
   json["ramp_s"] = result.ramp_s;

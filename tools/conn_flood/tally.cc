@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, kCountCount> kCountNames = {
     "pongs_missing",
     "pongs_abandoned",
     "pongs_unexpected",
+    "clients_answered_in_hold",
     "server_pings_answered",
     "server_pings_ignored",
     "interval_changes",
@@ -121,6 +122,8 @@ void Latencies::merge(const Latencies& other) {
   connect_us.merge(other.connect_us);
   welcome_us.merge(other.welcome_us);
   ping_rtt_us.merge(other.ping_rtt_us);
+  ping_rtt_calm_us.merge(other.ping_rtt_calm_us);
+  ping_rtt_evicting_us.merge(other.ping_rtt_evicting_us);
   eviction_delay_us.merge(other.eviction_delay_us);
 }
 

@@ -28,6 +28,7 @@ enum class Count : uint8_t {
   kPongsMissing,     // not within the granted timeout
   kPongsAbandoned,   // the connection ended, or the run was stopped, before they were due
   kPongsUnexpected,  // answers to no PING of ours
+  kAnsweredInHold,   // clients, each once: a PING planned since all were connected has its PONG
   kServerPingsAnswered,
   kServerPingsIgnored,  // by clients that had fallen silent
   kIntervalChanges,
@@ -44,7 +45,7 @@ enum class Count : uint8_t {
   kUnfinished,          // first attempts that the end of the run cut off
   kNotStarted,          // the run was stopped before the ramp came to them
 };
-inline constexpr size_t kCountCount = 27;
+inline constexpr size_t kCountCount = 28;
 std::string_view to_text(Count count);
 
 // What became of a behaviour's clients.
@@ -141,9 +142,13 @@ class LiveLatency final {
 };
 
 struct Latencies {
-  Histogram connect_us;         // planned connect to established; first connections and reconnects
-  Histogram welcome_us;         // planned connect to WELCOME
-  Histogram ping_rtt_us;        // planned PING to its PONG
+  Histogram connect_us;   // planned connect to established; first connections and reconnects
+  Histogram welcome_us;   // planned connect to WELCOME
+  Histogram ping_rtt_us;  // planned PING to its PONG
+  // Of these, those planned in the calm, and those answered while silent clients were being
+  // evicted: from a worker's first eviction to its last.
+  Histogram ping_rtt_calm_us;
+  Histogram ping_rtt_evicting_us;
   Histogram eviction_delay_us;  // silent client's deadline to its GOAWAY 4003; 0 when early
 
   void merge(const Latencies& other);

@@ -93,6 +93,8 @@ void Worker::follow_phase() {
 }
 
 void Worker::begin_hold() {
+  hold_began_us_ = now_us_;
+  calm_until_us_ = now_us_ + uint64_t{wait_ms_of(options_.calm_s)} * 1000;
   for (uint32_t index = 0; index < clients_.size(); ++index) {
     Client& client = clients_[index];
     if (client.state != ClientState::kLive || client.has_act) continue;
@@ -225,6 +227,11 @@ void Worker::on_silent_due(uint32_t index) {
   counters().fate(client.behaviour, Fate::kOverdue).add();
 }
 
+// The end of the calm, or now if that is over.
+WrappingMs Worker::acts_begin() const {
+  return WrappingMs(static_cast<uint32_t>(std::max(now_us_, calm_until_us_) / 1000));
+}
+
 // When a client just welcomed, or held, is to misbehave or leave.
 void Worker::plan_act(Client& client) {
   const bool holding = phase_ == Phase::kHold;
@@ -240,11 +247,12 @@ void Worker::plan_act(Client& client) {
       }
       [[fallthrough]];
     case Behaviour::kSlowReader:
-      client.state_due = now_ms();
+      client.state_due = acts_begin();
       client.has_act = holding;
       return;
     case Behaviour::kChurn:
-      client.state_due = now_ms().plus_ms(random_.below(wait_ms_of(2 * options_.churn_life_s)) + 1);
+      client.state_due =
+          acts_begin().plus_ms(random_.below(wait_ms_of(2 * options_.churn_life_s)) + 1);
       client.has_act = holding;
       return;
   }
@@ -283,6 +291,7 @@ void Worker::act(uint32_t index) {
 void Worker::fall_silent(uint32_t index) {
   Client& client = clients_[index];
   move(client, ClientEvent::kFallsSilent);
+  ++silent_;
   client.state_due = eviction_deadline(client).plus_ms(kOverdueMs);
   rearm(index);
 }

@@ -83,6 +83,7 @@ class Worker final {
   void leave(uint32_t index);
   void leave_churning(uint32_t index);
   void plan_act(Client& client);
+  WrappingMs acts_begin() const;
   void rearm(uint32_t index);
   void move(Client& client, ClientEvent event);
 
@@ -98,6 +99,7 @@ class Worker final {
   void on_pong(uint32_t index, const Pong& pong);
   void on_message(uint32_t index, const Message& message);
   void change_interval(uint32_t index, uint16_t heartbeat_s);
+  void record_round_trip(uint64_t planned_us);
   void send_hello(uint32_t index);
   void send_ping(uint32_t index);
   void send_ping_flood(uint32_t index);
@@ -124,12 +126,16 @@ class Worker final {
   Random random_;
   Phase phase_ = Phase::kRamp;
   uint64_t now_us_ = 0;  // since the run's start; read once a turn and before what is timed
+  uint64_t hold_began_us_ = UINT64_MAX;
+  uint64_t calm_until_us_ = UINT64_MAX;
   UniqueFd epoll_;
   std::vector<Client> clients_;  // those that the ramp has come to
   TimingWheel<Worker> wheel_;
   std::vector<Address> other_targets_;  // that GOAWAYs named, each once
   uint32_t in_flight_ = 0;              // connecting or greeting
   uint32_t gone_ = 0;
+  uint32_t silent_ = 0;  // clients now in kSilent
+  bool has_seen_eviction_ = false;
   uint32_t farewell_cursor_ = 0;  // in the last phases: clients before it were told
   std::unordered_map<uint32_t, ByteBuffer> partial_input_;
   std::unordered_map<uint32_t, ByteBuffer> unsent_output_;

@@ -192,6 +192,7 @@ void Worker::count_loss(const Client& client, EndCause cause) {
 }
 
 void Worker::count_eviction(const Client& client, Ending ending) {
+  has_seen_eviction_ = true;
   const int32_t delay_ms = eviction_deadline(client).ms_until(now_ms());
   tally_.latencies.eviction_delay_us.record(static_cast<uint64_t>(std::max(delay_ms, 0)) * 1000);
   if (ending == Ending::kEvicted) {
@@ -217,6 +218,7 @@ void Worker::release_socket(uint32_t index) {
   Client& client = clients_[index];
   wheel_.cancel(index);
   if (!is_welcomed(client.state)) --in_flight_;
+  if (client.state == ClientState::kSilent) --silent_;
   if (client.has_partial_input) partial_input_.erase(index);
   if (client.has_unsent_output) unsent_output_.erase(index);
   client.has_partial_input = false;

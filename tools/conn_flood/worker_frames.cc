@@ -201,9 +201,23 @@ void Worker::on_pong(uint32_t index, const Pong& pong) {
   client.waiting_since =
       earlier_of(client.last_ping, planned.plus_ms(uint32_t{client.heartbeat_s} * 1000));
   counters()[Count::kPongs].add();
-  tally_.latencies.ping_rtt_us.record(now_us_ - planned_us);
-  tally_.live_rtt.record(now_us_ - planned_us);
+  record_round_trip(planned_us);
+  if (planned_us >= hold_began_us_ && !client.is_answered_in_hold) {
+    client.is_answered_in_hold = true;
+    counters()[Count::kAnsweredInHold].add();
+  }
   if (phase_ >= Phase::kEnd && client.state == ClientState::kLive) farewell(index);
+}
+
+void Worker::record_round_trip(uint64_t planned_us) {
+  const uint64_t took_us = now_us_ - planned_us;
+  Latencies& latencies = tally_.latencies;
+  latencies.ping_rtt_us.record(took_us);
+  tally_.live_rtt.record(took_us);
+  if (planned_us >= hold_began_us_ && planned_us < calm_until_us_) {
+    latencies.ping_rtt_calm_us.record(took_us);
+  }
+  if (has_seen_eviction_ && silent_ > 0) latencies.ping_rtt_evicting_us.record(took_us);
 }
 
 void Worker::change_interval(uint32_t index, uint16_t heartbeat_s) {
@@ -228,7 +242,8 @@ void Worker::on_message(uint32_t index, const Message& message) {
 
 void Worker::send_hello(uint32_t index) {
   const std::string id = plan_.device_id(plan_number(index));
-  send_frame(index, wire::write_hello(id, options_.heartbeat_s, tx_));
+  const uint16_t heartbeat_s = heartbeat_asked_s(options_, clients_[index].behaviour);
+  send_frame(index, wire::write_hello(id, heartbeat_s, tx_));
 }
 
 // The next PING is planned from this one's plan, not from when it left: falling behind hides
