@@ -31,6 +31,7 @@ class SlotArena final {
  public:
   static constexpr uint32_t kChunkSlots = 1024;
   static constexpr uint32_t kNone = 0xFFFFFFFF;
+  static constexpr size_t kPageBytes = 4096;
 
   explicit SlotArena(uint32_t slots_max) : slots_max_(slots_max) {}
   SlotArena(const SlotArena&) = delete;
@@ -45,30 +46,31 @@ class SlotArena final {
   [[nodiscard]] uint32_t allocate() {
     if (size_ >= slots_max_) return kNone;
     const uint32_t chunk_index = chunk_with_room();
-    Chunk& chunk = *chunks_[chunk_index];
-    const uint32_t offset = chunk.lowest_free();
-    chunk.used_bits[offset / 64] |= uint64_t{1} << (offset % 64);
-    if (++chunk.used == kChunkSlots) mark_room(chunk_index, false);
-    chunk.hot[offset] = Hot{};
-    chunk.cold[offset] = Cold{};
+    Occupancy& occupancy = occupancies_[chunk_index];
+    const uint32_t offset = occupancy.lowest_free();
+    occupancy.used_bits[offset / 64] |= uint64_t{1} << (offset % 64);
+    if (++occupancy.used == kChunkSlots) mark_room(chunk_index, false);
+    const uint32_t index = chunk_index * kChunkSlots + offset;
+    hot(index) = Hot{};
+    cold(index) = Cold{};
     if (++generation_ == 0) ++generation_;
-    chunk.hot[offset].generation = generation_;
+    hot(index).generation = generation_;
     ++size_;
-    return chunk_index * kChunkSlots + offset;
+    return index;
   }
 
   void release(uint32_t index) {
+    HF_CHECK(is_used(index));
+    hot(index) = Hot{};
+    cold(index) = Cold{};
     const uint32_t chunk_index = index / kChunkSlots;
     const uint32_t offset = index % kChunkSlots;
-    HF_CHECK(is_used(index));
-    Chunk& chunk = *chunks_[chunk_index];
-    chunk.hot[offset] = Hot{};
-    chunk.cold[offset] = Cold{};
-    chunk.used_bits[offset / 64] &= ~(uint64_t{1} << (offset % 64));
-    --chunk.used;
+    Occupancy& occupancy = occupancies_[chunk_index];
+    occupancy.used_bits[offset / 64] &= ~(uint64_t{1} << (offset % 64));
+    --occupancy.used;
     --size_;
     mark_room(chunk_index, true);
-    if (chunk.used > 0) return;
+    if (occupancy.used > 0) return;
     if (spare_chunk_ == nullptr) {
       spare_chunk_ = std::move(chunks_[chunk_index]);
     } else {
@@ -77,16 +79,11 @@ class SlotArena final {
     }
   }
 
-  bool is_used(uint32_t index) const {
-    const uint32_t chunk_index = index / kChunkSlots;
-    if (chunk_index >= chunks_.size() || chunks_[chunk_index] == nullptr) return false;
-    const uint32_t offset = index % kChunkSlots;
-    return (chunks_[chunk_index]->used_bits[offset / 64] >> (offset % 64) & 1) != 0;
-  }
+  bool is_used(uint32_t index) const { return is_in_memory(index) && hot(index).generation != 0; }
 
-  // The slot holds the occupant that this generation was given to.
+  // The slot holds the occupant that this generation, which is not 0, was given to.
   bool is_current(uint32_t index, uint32_t generation) const {
-    return is_used(index) && hot(index).generation == generation;
+    return is_in_memory(index) && hot(index).generation == generation && generation != 0;
   }
 
   Hot& hot(uint32_t index) { return chunks_[index / kChunkSlots]->hot[index % kChunkSlots]; }
@@ -99,9 +96,13 @@ class SlotArena final {
   }
 
  private:
-  struct Chunk {
+  // Nothing but records, on pages of their own: which of them are in use stands apart, and an
+  // allocator that shifts large blocks by part of a page would make each touch one page more.
+  struct alignas(kPageBytes) Chunk {
     std::array<Hot, kChunkSlots> hot;
     std::array<Cold, kChunkSlots> cold;
+  };
+  struct Occupancy {
     std::array<uint64_t, kChunkSlots / 64> used_bits{};
     uint32_t used = 0;
 
@@ -114,6 +115,16 @@ class SlotArena final {
     }
   };
 
+ public:
+  // What a chunk costs besides its records.
+  static constexpr size_t kBytesBesideChunk = sizeof(Occupancy) + sizeof(std::unique_ptr<Chunk>);
+
+ private:
+  bool is_in_memory(uint32_t index) const {
+    const uint32_t chunk_index = index / kChunkSlots;
+    return chunk_index < chunks_.size() && chunks_[chunk_index] != nullptr;
+  }
+
   // The lowest chunk with a free slot, made if there is none. One bit a chunk: a million slots are
   // searched in sixteen words.
   uint32_t chunk_with_room() {
@@ -124,6 +135,7 @@ class SlotArena final {
       chunk_index = word * 64 + static_cast<uint32_t>(std::countr_zero(room_bits_[word]));
     } else {
       chunks_.emplace_back();
+      occupancies_.emplace_back();
       if (chunks_.size() > room_bits_.size() * 64) room_bits_.push_back(0);
       mark_room(chunk_index, true);
     }
@@ -148,6 +160,7 @@ class SlotArena final {
 
   const uint32_t slots_max_;
   std::vector<std::unique_ptr<Chunk>> chunks_;  // null where no slot is in use
+  std::vector<Occupancy> occupancies_;
   std::unique_ptr<Chunk> spare_chunk_;
   std::vector<uint64_t> room_bits_;
   uint32_t generation_ = 0;

@@ -11,11 +11,10 @@
 
 namespace holdfast {
 
-// The wheel's part of a record: 12 bytes.
+// The wheel's part of a record: 8 bytes.
 struct WheelLinks {
   uint32_t previous = kNoIndex;  // kNoIndex: not in the wheel
   uint32_t next = kNoIndex;
-  WrappingMs due;
 };
 
 // Deadlines of many records, one each, on a single ring of slots. Arming, cancelling and firing
@@ -23,9 +22,11 @@ struct WheelLinks {
 // records.
 //
 // A record fires at the first tick at or after its deadline: never early, and less than one tick
-// late plus whatever the caller is late in calling advance(). A deadline beyond the ring's horizon
-// (slot count x tick) is put back each time the ring comes round to it, so there are no levels to
-// cascade and no tick costs more than what stands in its slot.
+// late plus whatever the caller is late in calling advance(). Only a deadline beyond the ring's
+// horizon (slot count x tick) fires once each time the ring comes round; whoever arms such looks
+// whether the moment has come and arms again, as those do anyway whose deadlines move while they
+// are armed. So there are no levels to cascade, no tick costs more than what stands in its slot,
+// and the wheel keeps no deadline: the record knows it.
 //
 // `Store` gives `WheelLinks& wheel_links(uint32_t index)`; indices are below 2^31.
 // Thread: the owning loop only.
@@ -48,12 +49,13 @@ class TimingWheel final {
 
   uint32_t tick_ms() const { return tick_ms_; }
   uint32_t size() const { return size_; }
+  // The tick whose slot is firing, or fired last.
+  WrappingMs tick_time() const { return cursor_time_; }
   bool is_armed(uint32_t index) const { return store_.wheel_links(index).previous != kNoIndex; }
 
   // The record must not be armed. A deadline that has passed fires at the next tick.
   void arm(uint32_t index, WrappingMs due) {
     HF_CHECK(!is_armed(index));
-    store_.wheel_links(index).due = due;
     link(index, slot_for(due));
     ++size_;
   }
@@ -77,24 +79,20 @@ class TimingWheel final {
     return static_cast<uint32_t>(std::max(ms, 1));
   }
 
-  // Calls on_due(index) for records whose deadline is at or before `now`, slot by slot, touching at
-  // most `entries_max` records. A record is out of the wheel when on_due sees it; on_due may arm,
-  // cancel and rearm any record, itself included. Returns true when everything due has fired, false
-  // when entries_max ran out: call again (with the same or a later `now`) for the rest.
+  // Calls on_due(index) for records whose deadline is at or before `now` (or beyond the horizon),
+  // slot by slot, for at most `entries_max` records. A record is out of the wheel when on_due sees
+  // it; on_due may arm, cancel and rearm any record, itself included. Returns true when everything
+  // due has fired, false when entries_max ran out: call again (with the same or a later `now`) for
+  // the rest.
   template <class OnDue>
   [[nodiscard]] bool advance(WrappingMs now, size_t entries_max, OnDue&& on_due) {
     for (;;) {
       while (heads_[cursor_] != kNoIndex) {
         if (entries_max-- == 0) return false;
         const uint32_t index = heads_[cursor_];
-        const WrappingMs due = store_.wheel_links(index).due;
         unlink(index);
-        if (due.is_reached_at(cursor_time_)) {
-          --size_;
-          on_due(index);
-        } else {
-          link(index, slot_for(due));  // beyond the horizon: once more round
-        }
+        --size_;
+        on_due(index);
       }
       if (cursor_time_.ms_until(now) < static_cast<int32_t>(tick_ms_)) return true;
       cursor_time_ = cursor_time_.plus_ms(tick_ms_);
@@ -136,7 +134,7 @@ class TimingWheel final {
   Store& store_;
   const uint32_t tick_ms_;
   const uint32_t mask_;
-  WrappingMs cursor_time_;  // the tick whose slot is firing or has fired
+  WrappingMs cursor_time_;
   uint32_t cursor_ = 0;
   uint32_t size_ = 0;
   std::vector<uint32_t> heads_;

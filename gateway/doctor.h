@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/machine_facts.h"
+#include "gateway/route/session_cost.h"
 
 // Says whether this machine holds a number of connections, and what mends it where it does not.
 // Thread: any; none of this is for the data path.
@@ -24,7 +25,7 @@ inline constexpr uint64_t kDescriptorsPerCore = 8;
 // Linux 6.18, x86-64, by tests/bench/kernel_bytes_per_connection.py, which also says how.
 inline constexpr uint64_t kKernelBytesPerConnection = 4608;
 // User memory of one idle session: the most that the project allows itself.
-inline constexpr uint64_t kUserBytesPerConnection = 256;
+inline constexpr uint64_t kUserBytesPerConnection = session_cost::kBudgetBytes;
 // One unacknowledged message for a device: a socket buffer is accounted in whole pages.
 inline constexpr uint64_t kBufferBytesPerConnection = 4096;
 // What the process needs with no connection at all: code, threads, arenas, log and admin buffers.

@@ -37,6 +37,11 @@ std::string summary_line(std::span<const Finding> findings, uint32_t connections
   return {};
 }
 
+std::string_view profile_for(uint32_t connections) {
+  if (connections <= 100'000) return "gateway-100k";
+  return connections <= 1'000'000 ? "gateway-1m" : "gateway-2m";
+}
+
 // Many settings at once are a profile's business.
 std::string profile_line(std::span<const Finding> findings, uint32_t connections) {
   const bool helps = std::any_of(findings.begin(), findings.end(), [](const Finding& finding) {
@@ -44,7 +49,7 @@ std::string profile_line(std::span<const Finding> findings, uint32_t connections
   });
   if (!helps) return {};
   return fmt::format("\nThe kernel settings all at once, with reasons: sudo tools/sysctl {}\n",
-                     connections <= 100'000 ? "gateway-100k" : "gateway-1m");
+                     profile_for(connections));
 }
 
 }  // namespace

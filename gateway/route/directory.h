@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,10 +15,11 @@
 
 namespace holdfast {
 
-// Which session each device of this node has: at most one. Keys are 128-bit keyed hashes of device
-// ids (SipHash-2-4-128 under a secret of the process): two devices meet in one key with a chance
-// below 10^-26 at a million, and nobody can seek such a pair without the secret. So an entry is 24
-// bytes whatever the id's length, and no other thread reads a session's own memory.
+// Which session each device of this node has: at most one. A device is known by 88 bits of a keyed
+// hash of its id (SipHash-2-4-128 under a secret of the process): 8 name its shard, 80 stand in its
+// entry. Two of a million devices are taken for one with a chance below 10^-14, and nobody can seek
+// such a pair without the secret. So an entry is 18 bytes whatever the id's length, and no other
+// thread reads a session's own memory.
 // Thread: any. A lookup locks one of kShards shards for some tens of nanoseconds.
 // Owns: the entries. Shards grow and shrink on their own.
 class Directory final {
@@ -31,19 +33,39 @@ class Directory final {
   std::optional<SessionRef> find(std::string_view device_id) const;
 
   uint64_t size() const { return size_.load(std::memory_order_relaxed); }
-  // A device's share at the usual filling of three quarters.
-  static constexpr size_t kBytesPerDevice = 32;
 
  private:
   static constexpr size_t kShards = 256;
-  using Key = std::array<uint64_t, 2>;
-
-  struct Entry {
-    Key key{};
-    SessionRef session;  // not set: empty
+  struct Key {
+    std::array<uint16_t, 5> bits{};
+    bool operator==(const Key&) const = default;
   };
-  static_assert(sizeof(Entry) == 24);
+  struct Place {
+    uint8_t shard = 0;
+    Key key;
+  };
 
+  // The session's reference in halves, so that an entry needs no padding.
+  struct Entry {
+    Key key;
+    std::array<uint16_t, 4> session{};  // all zero: empty
+
+    bool is_set() const { return (session[2] | session[3]) != 0; }
+    SessionRef ref() const { return std::bit_cast<SessionRef>(session); }
+    void set(SessionRef ref) { session = std::bit_cast<std::array<uint16_t, 4>>(ref); }
+  };
+  static_assert(sizeof(Entry) == 18);
+
+  // Fuller than this a shard grows, emptier than that it shrinks.
+  static constexpr size_t kFullPercent = 88;
+  static constexpr size_t kEmptyPercent = 30;
+
+ public:
+  // A device's share just after its shard has grown, which is when it is largest: a shard grows by
+  // a quarter at most.
+  static constexpr size_t kBytesPerDevice = sizeof(Entry) * 100 * 5 / (kFullPercent * 4) + 1;
+
+ private:
   // Open addressing with linear probing; a removal shifts its followers back, so no tombstones.
   struct alignas(64) Shard {
     mutable std::mutex mutex;
@@ -51,11 +73,10 @@ class Directory final {
     size_t used = 0;
   };
 
-  Key key_of(std::string_view device_id) const;
-  const Shard& shard_of(const Key& key) const { return shards_[key[1] % kShards]; }
-  Shard& shard_of(const Key& key) { return shards_[key[1] % kShards]; }
+  Place place_of(std::string_view device_id) const;
+  static size_t larger_capacity(size_t capacity);
   static size_t home_of(const Shard& shard, const Key& key);
-  static size_t place_of(const Shard& shard, const Key& key);
+  static size_t index_of(const Shard& shard, const Key& key);
   static void erase_at(Shard& shard, size_t at);
   static void resize(Shard& shard, size_t capacity);
 

@@ -102,13 +102,13 @@ bool SessionLoop::fire_wheel() {
 
 void SessionLoop::on_due(uint32_t slot) {
   HotRecord& record = table_.hot(slot);
-  switch (due_action(record, settings_->liveness, now_)) {
+  switch (due_action(record, table_.output_moved(slot), settings_->liveness, now_)) {
     case DueAction::kNothing:
       break;
     case DueAction::kSendPing:
       record.is_pinged = true;
       counters_.server_pings.add();
-      table_.wheel.arm(slot, next_due(record, settings_->liveness));
+      schedule(slot);
       say(slot, Ping{});
       return;
     case DueAction::kEvict:
@@ -120,7 +120,13 @@ void SessionLoop::on_due(uint32_t slot) {
     case DueAction::kEndLinger:
       return retire(slot);
   }
-  table_.wheel.arm(slot, next_due(record, settings_->liveness));
+  schedule(slot);
+}
+
+// Puts the connection where it stands in the wheel: at the next moment that something may be due.
+void SessionLoop::schedule(uint32_t slot) {
+  const WrappingMs due = next_due(table_.hot(slot), table_.output_moved(slot), settings_->liveness);
+  table_.wheel.rearm(slot, due);
 }
 
 bool SessionLoop::has_overdue_hello() {

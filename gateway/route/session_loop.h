@@ -114,6 +114,7 @@ class SessionLoop final : private LoopHandler {
 
   // Deadlines and room (session_loop.cc).
   void on_due(uint32_t slot);
+  void schedule(uint32_t slot);
   bool fire_wheel();
   bool has_overdue_hello();
   uint32_t next_to_shed();

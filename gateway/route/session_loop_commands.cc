@@ -29,14 +29,15 @@ void SessionLoop::handle(AdoptSocket&& command) {
   record.last_activity = now_;
   record.state =
       accepted.has_proxy_header ? SessionState::kAwaitProxyHeader : SessionState::kAwaitProtocol;
-  cold.peer = accepted.peer;
+  cold.peer.set_address(accepted.peer);
+  identity_bytes_ += cold.peer.heap_bytes();
   cold.listener = accepted.listener;
   cold.address_epoch = accepted.address_epoch;
   // Behind a balancer there is nothing to release until its header has told the address.
   record.is_address_counted = accepted.address_epoch != 0 && !accepted.has_proxy_header;
   cold.connected_at = now_;
   table_.awaiting_hello.push_newest(slot);
-  table_.wheel.arm(slot, next_due(record, settings_->liveness));
+  schedule(slot);
   if (!loop_.poller().add(record.fd, slot, record.generation)) {
     close(slot, CloseReason::kOverloaded);
   }
@@ -129,26 +130,26 @@ void SessionLoop::handle(StopLoop&&) {
 SessionView SessionLoop::view_of(uint32_t slot) {
   const HotRecord& record = table_.hot(slot);
   const ColdRecord& cold = table_.cold(slot);
-  const Attributes attributes = cold.identity.attributes();
+  const ConnectionIo* const io = table_.io(slot);
+  const Attributes attributes = cold.peer.attributes();
   const auto ms_since = [this](WrappingMs moment) {
     return static_cast<uint32_t>(std::max(0, moment.ms_until(now_)));
   };
-  return {
-      .device_id = std::string(cold.identity.device_id()),
-      .user = std::string(attributes.user),
-      .app = std::string(attributes.app),
-      .os = std::string(attributes.os),
-      .net = std::string(attributes.net),
-      .peer = cold.peer,
-      .listener = cold.listener,
-      .loop = index_,
-      .session_id = session_id_of(slot),
-      .connected_for_ms = ms_since(cold.connected_at),
-      .idle_ms = ms_since(record.last_activity),
-      .heartbeat_s = record.heartbeat_s,
-      .timeout_s = record.timeout_s,
-      .next_heartbeat_s = record.granted_heartbeat_s,
-      .output_bytes = record.io == nullptr ? 0 : static_cast<uint32_t>(record.io->output.size())};
+  return {.device_id = std::string(cold.peer.device_id()),
+          .user = std::string(attributes.user),
+          .app = std::string(attributes.app),
+          .os = std::string(attributes.os),
+          .net = std::string(attributes.net),
+          .peer = cold.peer.address(),
+          .listener = cold.listener,
+          .loop = index_,
+          .session_id = session_id_of(slot),
+          .connected_for_ms = ms_since(cold.connected_at),
+          .idle_ms = ms_since(record.last_activity),
+          .heartbeat_s = record.heartbeat_s,
+          .timeout_s = record.timeout_s,
+          .next_heartbeat_s = record.granted_heartbeat_s,
+          .output_bytes = io == nullptr ? 0 : static_cast<uint32_t>(io->output.size())};
 }
 
 }  // namespace holdfast

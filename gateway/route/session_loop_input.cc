@@ -17,7 +17,7 @@ void SessionLoop::take_turn(uint32_t slot, uint32_t events) {
   record.is_input_waiting = false;
   if (record.state == SessionState::kLingering) return discard_input(slot);
   turn_slot_ = slot;
-  if ((events & EPOLLOUT) != 0 && record.io != nullptr) flush_queue(slot);
+  if ((events & EPOLLOUT) != 0 && record.has_io()) flush_queue(slot);
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) read_input(slot, events);
   if (is_reading(record.state)) send_turn_output(slot);
   turn_output_.clear();
@@ -67,8 +67,9 @@ void SessionLoop::read_again_later(uint32_t slot) {
 }
 
 void SessionLoop::consume(uint32_t slot, std::span<const std::byte> bytes) {
-  HotRecord& record = table_.hot(slot);
-  if (record.io == nullptr || record.io->input.is_empty()) {
+  const HotRecord& record = table_.hot(slot);
+  ConnectionIo* const waiting = table_.io(slot);
+  if (waiting == nullptr || waiting->input.is_empty()) {
     const size_t used = parse(slot, bytes);
     if (!is_reading(record.state) || used == bytes.size()) return;
     ConnectionIo& io = io_of(slot);
@@ -77,7 +78,7 @@ void SessionLoop::consume(uint32_t slot, std::span<const std::byte> bytes) {
     io_bytes_ += io.input.capacity() - before;
     return;
   }
-  ConnectionIo& io = *record.io;
+  ConnectionIo& io = *waiting;
   const size_t before = io.input.capacity();
   io.input.append(bytes);
   const size_t used = parse(slot, io.input.bytes());
@@ -130,14 +131,16 @@ size_t SessionLoop::parse_proxy_header(uint32_t slot, std::span<const std::byte>
 
 void SessionLoop::set_peer(uint32_t slot, const proxy_protocol::ParseResult& header) {
   const auto& bytes = header.source_bytes;
+  const Address peer = header.is_ipv4 ? Address::from_ipv4({bytes[0], bytes[1], bytes[2], bytes[3]},
+                                                           header.source_port)
+                                      : Address::from_ipv6(bytes, header.source_port);
   ColdRecord& cold = table_.cold(slot);
-  cold.peer = header.is_ipv4
-                  ? Address::from_ipv4({bytes[0], bytes[1], bytes[2], bytes[3]}, header.source_port)
-                  : Address::from_ipv6(bytes, header.source_port);
+  identity_bytes_ -= cold.peer.heap_bytes();
+  cold.peer.set_address(peer);
+  identity_bytes_ += cold.peer.heap_bytes();
   HotRecord& record = table_.hot(slot);
   record.is_address_counted = cold.address_epoch != 0;
-  outbox_.post_to_acceptor(
-      AddressSeen{cold.peer, cold.address_epoch, index_, slot, record.generation});
+  outbox_.post_to_acceptor(AddressSeen{peer, cold.address_epoch, index_, slot, record.generation});
 }
 
 // True when the protocol is known and its frames can be parsed.
@@ -165,8 +168,8 @@ size_t SessionLoop::parse_frame(uint32_t slot, std::span<const std::byte> input)
     case native::DecodeStatus::kBad:
       if (log::is_on(log::Level::kDebug)) {
         log::debug("bad frame", {{"error", native::to_text(result.error)},
-                                 {"peer", table_.cold(slot).peer.text()},
-                                 {"device", table_.cold(slot).identity.device_id()}});
+                                 {"peer", table_.cold(slot).peer.address().text()},
+                                 {"device", table_.cold(slot).peer.device_id()}});
       }
       close(slot, result.error == native::DecodeError::kFrameTooLarge
                       ? CloseReason::kFrameTooLarge
@@ -208,15 +211,17 @@ void SessionLoop::log_in(uint32_t slot, const Hello& hello) {
   if (is_draining_) return close(slot, CloseReason::kDraining, drain_window_ms_);
   if (outbox_.is_full()) return close(slot, CloseReason::kOverloaded);
   HotRecord& record = table_.hot(slot);
-  table_.cold(slot).identity = DeviceIdentity(hello.device_id, hello.attributes);
-  identity_bytes_ += table_.cold(slot).identity.heap_bytes();
+  PeerIdentity& peer = table_.cold(slot).peer;
+  identity_bytes_ -= peer.heap_bytes();
+  peer.set_device(hello.device_id, hello.attributes);
+  identity_bytes_ += peer.heap_bytes();
   table_.awaiting_hello.remove(slot);
   table_.sessions.push_newest(slot);
   record.state = SessionState::kOpen;
   record.last_activity = now_;
   record.heartbeat_s = granted_heartbeat_s(settings_->liveness, hello.heartbeat_s);
   record.timeout_s = timeout_s_for(settings_->liveness, record.heartbeat_s);
-  table_.wheel.rearm(slot, next_due(record, settings_->liveness));
+  schedule(slot);
   counters_.logins.add();
   const auto older = router_.directory().claim(hello.device_id, ref_of(slot));
   say(slot, Welcome{.took_over = older.has_value(),
@@ -246,7 +251,7 @@ void SessionLoop::note_alive(uint32_t slot) {
   if (is_new_second) table_.sessions.touch(slot);
   if (!record.is_pinged) return;
   record.is_pinged = false;
-  table_.wheel.rearm(slot, next_due(record, settings_->liveness));
+  schedule(slot);
 }
 
 void SessionLoop::answer_ping(uint32_t slot, const Ping& ping) {
@@ -257,7 +262,7 @@ void SessionLoop::answer_ping(uint32_t slot, const Ping& ping) {
   };
   record.heartbeat_s = std::exchange(record.granted_heartbeat_s, uint16_t{0});
   record.timeout_s = timeout_s_for(settings_->liveness, record.heartbeat_s);
-  table_.wheel.rearm(slot, next_due(record, settings_->liveness));
+  schedule(slot);
   say(slot, Pong{.new_heartbeat_s = record.heartbeat_s, .echo = ping.echo});
 }
 

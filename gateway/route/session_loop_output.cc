@@ -19,7 +19,7 @@ void SessionLoop::send_turn_output(uint32_t slot) {
 // Sends, or queues what the socket does not take. False when the connection was closed over it.
 bool SessionLoop::transmit(uint32_t slot, std::span<const std::byte> bytes) {
   const HotRecord& record = table_.hot(slot);
-  if (record.io != nullptr && !record.io->output.is_empty()) return enqueue(slot, bytes);
+  if (table_.output_moved(slot)) return enqueue(slot, bytes);
   ssize_t sent = 0;
   do {
     sent = ::send(record.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -38,7 +38,6 @@ bool SessionLoop::transmit(uint32_t slot, std::span<const std::byte> bytes) {
 }
 
 bool SessionLoop::enqueue(uint32_t slot, std::span<const std::byte> bytes) {
-  HotRecord& record = table_.hot(slot);
   ConnectionIo& io = io_of(slot);
   if (io.output.size() + bytes.size() > settings_->send_queue_bytes_max) {
     close(slot, CloseReason::kSlowConsumer);
@@ -50,13 +49,13 @@ bool SessionLoop::enqueue(uint32_t slot, std::span<const std::byte> bytes) {
   io_bytes_ += io.output.capacity() - before;
   if (!was_empty) return true;
   io.output_moved = now_;
-  table_.wheel.rearm(slot, next_due(record, settings_->liveness));
+  schedule(slot);
   return true;
 }
 
 void SessionLoop::flush_queue(uint32_t slot) {
   const HotRecord& record = table_.hot(slot);
-  ConnectionIo& io = *record.io;
+  ConnectionIo& io = *table_.io(slot);
   const size_t before = io.output.capacity();
   while (!io.output.is_empty()) {
     const auto waiting = io.output.bytes();
@@ -80,7 +79,7 @@ void SessionLoop::close(uint32_t slot, CloseReason reason, uint32_t reconnect_wi
   if (!is_reading(record.state)) return;
   counters_.closed[static_cast<size_t>(reason)].add();
   if (record.state == SessionState::kOpen) {
-    router_.directory().release(table_.cold(slot).identity.device_id(), ref_of(slot));
+    router_.directory().release(table_.cold(slot).peer.device_id(), ref_of(slot));
     table_.sessions.remove(slot);
   } else {
     table_.awaiting_hello.remove(slot);
@@ -89,7 +88,7 @@ void SessionLoop::close(uint32_t slot, CloseReason reason, uint32_t reconnect_wi
   say_goaway(slot, reason, reconnect_window_ms);
   if (!lingers(reason) || ::shutdown(record.fd, SHUT_WR) != 0) return retire(slot);
   record.last_activity = now_;
-  table_.wheel.rearm(slot, next_due(record, settings_->liveness));
+  schedule(slot);
   if (slot != turn_slot_) drop_io_if_empty(slot);
 }
 
@@ -111,7 +110,7 @@ void SessionLoop::say_goaway(uint32_t slot, CloseReason reason, uint32_t reconne
         goaway);
   }
   const bool has_turn_output = slot == turn_slot_ && !turn_output_.is_empty();
-  if (record.io != nullptr && !record.io->output.is_empty()) return;  // would come in mid-frame
+  if (table_.output_moved(slot)) return;  // would come in mid-frame
   std::array<iovec, 2> parts{};
   size_t count = 0;
   if (has_turn_output) {
@@ -142,10 +141,10 @@ void SessionLoop::free_retired() {
     ColdRecord& cold = table_.cold(slot);
     ::close(record.fd);
     if (record.is_address_counted) {
-      outbox_.post_to_acceptor(AddressReleased{cold.peer, cold.address_epoch});
+      outbox_.post_to_acceptor(AddressReleased{cold.peer.address(), cold.address_epoch});
     }
-    if (record.io != nullptr) io_bytes_ -= record.io->allocated_bytes();
-    identity_bytes_ -= cold.identity.heap_bytes();
+    if (const ConnectionIo* io = table_.io(slot)) io_bytes_ -= io->allocated_bytes();
+    identity_bytes_ -= cold.peer.heap_bytes();
     table_.release(slot);
     load_.closed.add();
   }
@@ -153,20 +152,18 @@ void SessionLoop::free_retired() {
 }
 
 ConnectionIo& SessionLoop::io_of(uint32_t slot) {
-  std::unique_ptr<ConnectionIo>& io = table_.hot(slot).io;
-  if (io == nullptr) {
-    io = std::make_unique<ConnectionIo>();
-    io_bytes_ += io->allocated_bytes();
-  }
-  return *io;
+  const bool is_new = !table_.hot(slot).has_io();
+  ConnectionIo& io = table_.make_io(slot);
+  if (is_new) io_bytes_ += io.allocated_bytes();
+  return io;
 }
 
 // An idle connection owns no buffers, and neither does one that is closing.
 void SessionLoop::drop_io_if_empty(uint32_t slot) {
-  HotRecord& record = table_.hot(slot);
-  if (record.io == nullptr || (is_reading(record.state) && !record.io->is_empty())) return;
-  io_bytes_ -= record.io->allocated_bytes();
-  record.io.reset();
+  const ConnectionIo* const io = table_.io(slot);
+  if (io == nullptr || (is_reading(table_.hot(slot).state) && !io->is_empty())) return;
+  io_bytes_ -= io->allocated_bytes();
+  table_.drop_io(slot);
 }
 
 }  // namespace holdfast

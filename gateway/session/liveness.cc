@@ -17,12 +17,8 @@ WrappingMs ping_moment(const HotRecord& record, const LivenessSettings& settings
   return record.last_activity.plus_ms(record.heartbeat_s * 1000u + settings.grace_ms + kRoundingMs);
 }
 
-WrappingMs stall_moment(const HotRecord& record, const LivenessSettings& settings) {
-  return record.io->output_moved.plus_ms(settings.write_stall_ms + kRoundingMs);
-}
-
-bool has_output(const HotRecord& record) {
-  return record.io != nullptr && !record.io->output.is_empty();
+WrappingMs stall_moment(WrappingMs output_moved, const LivenessSettings& settings) {
+  return output_moved.plus_ms(settings.write_stall_ms + kRoundingMs);
 }
 
 WrappingMs earlier(WrappingMs a, WrappingMs b) { return a.ms_until(b) < 0 ? b : a; }
@@ -38,7 +34,8 @@ uint16_t timeout_s_for(const LivenessSettings& settings, uint16_t heartbeat_s) {
   return static_cast<uint16_t>(std::min<uint32_t>(uint32_t{heartbeat_s} * settings.misses, 65535));
 }
 
-WrappingMs next_due(const HotRecord& record, const LivenessSettings& settings) {
+WrappingMs next_due(const HotRecord& record, OutputMoved output_moved,
+                    const LivenessSettings& settings) {
   switch (record.state) {
     case SessionState::kAwaitProxyHeader:
     case SessionState::kAwaitProtocol:
@@ -52,26 +49,27 @@ WrappingMs next_due(const HotRecord& record, const LivenessSettings& settings) {
   }
   WrappingMs due = evict_moment(record);
   if (!record.is_pinged) due = earlier(due, ping_moment(record, settings));
-  if (has_output(record)) due = earlier(due, stall_moment(record, settings));
+  if (output_moved) due = earlier(due, stall_moment(*output_moved, settings));
   return due;
 }
 
-DueAction due_action(const HotRecord& record, const LivenessSettings& settings, WrappingMs now) {
+DueAction due_action(const HotRecord& record, OutputMoved output_moved,
+                     const LivenessSettings& settings, WrappingMs now) {
   switch (record.state) {
     case SessionState::kAwaitProxyHeader:
     case SessionState::kAwaitProtocol:
     case SessionState::kAwaitHello:
-      return next_due(record, settings).is_reached_at(now) ? DueAction::kHelloTimeout
-                                                           : DueAction::kNothing;
+      return next_due(record, output_moved, settings).is_reached_at(now) ? DueAction::kHelloTimeout
+                                                                         : DueAction::kNothing;
     case SessionState::kLingering:
     case SessionState::kClosed:
-      return next_due(record, settings).is_reached_at(now) ? DueAction::kEndLinger
-                                                           : DueAction::kNothing;
+      return next_due(record, output_moved, settings).is_reached_at(now) ? DueAction::kEndLinger
+                                                                         : DueAction::kNothing;
     case SessionState::kOpen:
       break;
   }
   if (evict_moment(record).is_reached_at(now)) return DueAction::kEvict;
-  if (has_output(record) && stall_moment(record, settings).is_reached_at(now)) {
+  if (output_moved && stall_moment(*output_moved, settings).is_reached_at(now)) {
     return DueAction::kWriteStall;
   }
   const bool is_ping_due = !record.is_pinged && ping_moment(record, settings).is_reached_at(now);

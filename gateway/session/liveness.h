@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "common/clock.h"
 #include "gateway/session/session_record.h"
@@ -35,12 +36,17 @@ enum class DueAction : uint8_t {
   kEndLinger,
 };
 
+// When a peer that has output waiting last took any; nothing: none is waiting.
+using OutputMoved = std::optional<WrappingMs>;
+
 // The next moment at which something could be due for this connection: where it stands in the
 // wheel.
-WrappingMs next_due(const HotRecord& record, const LivenessSettings& settings);
+WrappingMs next_due(const HotRecord& record, OutputMoved output_moved,
+                    const LivenessSettings& settings);
 
 // What is due now. After kNothing and kSendPing the connection goes back into the wheel at
 // next_due().
-DueAction due_action(const HotRecord& record, const LivenessSettings& settings, WrappingMs now);
+DueAction due_action(const HotRecord& record, OutputMoved output_moved,
+                     const LivenessSettings& settings, WrappingMs now);
 
 }  // namespace holdfast

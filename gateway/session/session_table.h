@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "common/lru_list.h"
 #include "common/slot_arena.h"
 #include "common/timing_wheel.h"
+#include "gateway/session/liveness.h"
 #include "gateway/session/session_record.h"
 
 namespace holdfast {
@@ -23,6 +25,8 @@ class SessionTable final {
 
  public:
   static constexpr uint32_t kNone = Arena::kNone;
+  static constexpr uint32_t kChunkSlots = Arena::kChunkSlots;
+  static constexpr size_t kBytesBesideChunk = Arena::kBytesBesideChunk;
   // Deadlines are met within this, below the 100 ms that are promised. 2^15 ticks are 35 minutes:
   // longer than the longest heartbeat, so that hardly any deadline goes round the wheel twice.
   static constexpr uint32_t kTickMs = 64;
@@ -36,7 +40,10 @@ class SessionTable final {
         awaiting_hello(links_) {}
 
   [[nodiscard]] uint32_t allocate() { return arena_.allocate(); }
-  void release(uint32_t slot) { arena_.release(slot); }
+  void release(uint32_t slot) {
+    drop_io(slot);
+    arena_.release(slot);
+  }
   bool is_current(uint32_t slot, uint32_t generation) const {
     return arena_.is_current(slot, generation);
   }
@@ -44,6 +51,25 @@ class SessionTable final {
   HotRecord& hot(uint32_t slot) { return arena_.hot(slot); }
   const HotRecord& hot(uint32_t slot) const { return arena_.hot(slot); }
   ColdRecord& cold(uint32_t slot) { return arena_.cold(slot); }
+  // The connection's buffers, or null while it needs none.
+  ConnectionIo* io(uint32_t slot) {
+    const HotRecord& record = arena_.hot(slot);
+    return record.has_io() ? &ios_.at(record.io) : nullptr;
+  }
+  ConnectionIo& make_io(uint32_t slot) {
+    HotRecord& record = arena_.hot(slot);
+    if (!record.has_io()) record.io = ios_.take();
+    return ios_.at(record.io);
+  }
+  void drop_io(uint32_t slot) {
+    HotRecord& record = arena_.hot(slot);
+    if (record.has_io()) ios_.give_back(std::exchange(record.io, ConnectionIoPool::kNone));
+  }
+  OutputMoved output_moved(uint32_t slot) {
+    const ConnectionIo* const owned = io(slot);
+    if (owned == nullptr || owned->output.is_empty()) return std::nullopt;
+    return owned->output_moved;
+  }
   uint32_t size() const { return arena_.size(); }
   uint32_t end_slot() const { return arena_.end_index(); }
   // What the connections take, not what the arena holds in chunks: it falls with every one that
@@ -52,6 +78,7 @@ class SessionTable final {
 
  private:
   Arena arena_;
+  ConnectionIoPool ios_;
   Links links_;
 
  public:

@@ -177,6 +177,8 @@ void Worker::rearm(uint32_t index) {
 
 void Worker::on_due(uint32_t index) {
   Client& client = clients_[index];
+  // Beyond the wheel's horizon, or moved meanwhile.
+  if (!next_due(client, phase_ < Phase::kEnd).is_reached_at(now_ms())) return rearm(index);
   switch (client.state) {
     case ClientState::kConnecting:
     case ClientState::kGreeting:

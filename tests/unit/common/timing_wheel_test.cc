@@ -23,11 +23,46 @@ struct Store {
   std::vector<WheelLinks> links;
 };
 
+// The wheel with an owner that knows the deadlines, and puts back what fires before its own since
+// it lies beyond the horizon.
+class OwnedWheel {
+ public:
+  OwnedWheel(Store& store, WrappingMs start)
+      : wheel_(store, start, kTickMs, kSlots), due_(store.links.size()) {}
+
+  void arm(uint32_t index, WrappingMs due) {
+    due_.at(index) = due;
+    wheel_.arm(index, due);
+  }
+  void rearm(uint32_t index, WrappingMs due) {
+    due_.at(index) = due;
+    wheel_.rearm(index, due);
+  }
+  void cancel(uint32_t index) { wheel_.cancel(index); }
+  bool is_armed(uint32_t index) const { return wheel_.is_armed(index); }
+  uint32_t size() const { return wheel_.size(); }
+  int put_back() const { return put_back_; }
+
+  template <class OnDue>
+  bool advance(WrappingMs now, size_t entries_max, OnDue&& on_due) {
+    return wheel_.advance(now, entries_max, [&](uint32_t index) {
+      if (due_[index].is_reached_at(wheel_.tick_time())) return on_due(index);
+      ++put_back_;
+      wheel_.arm(index, due_[index]);
+    });
+  }
+
+ private:
+  TimingWheel<Store> wheel_;
+  std::vector<WrappingMs> due_;
+  int put_back_ = 0;
+};
+
 // A wheel over `count` records that writes down what fires, and the time it fired at.
 class WheelFixture {
  public:
   explicit WheelFixture(size_t count = 64, WrappingMs start = WrappingMs(1'000'000))
-      : store(count), wheel(store, start, kTickMs, kSlots), now(start) {}
+      : store(count), wheel(store, start), now(start) {}
 
   std::vector<uint32_t> advance_to(WrappingMs later, size_t entries_max = kUnbounded) {
     now = later;
@@ -44,7 +79,7 @@ class WheelFixture {
   }
 
   Store store;
-  TimingWheel<Store> wheel;
+  OwnedWheel wheel;
   WrappingMs now;
   bool is_done = false;
   std::function<void(uint32_t)> on_due;
@@ -87,12 +122,13 @@ TEST(TimingWheel, DeadlineInThePastFiresAtTheNextTick) {
   EXPECT_EQ(f.advance_by(1), Indices{1});
 }
 
-TEST(TimingWheel, DeadlineBeyondTheHorizonFiresOnceAndOnTime) {
+TEST(TimingWheel, DeadlineBeyondTheHorizonComesUpOnceARoundToBePutBack) {
   WheelFixture f;
   const uint32_t ahead_ms = 5 * kHorizonMs + kTickMs;
   f.wheel.arm(1, f.now.plus_ms(ahead_ms));
   EXPECT_EQ(f.advance_by(ahead_ms - 1), Indices{});
   EXPECT_TRUE(f.wheel.is_armed(1));
+  EXPECT_EQ(f.wheel.put_back(), 5);
   EXPECT_EQ(f.advance_by(1), Indices{1});
   EXPECT_EQ(f.advance_by(10 * kHorizonMs), Indices{});
 }
@@ -234,7 +270,7 @@ TEST(TimingWheelDeathTest, ArmingTwiceIsABug) {
 class WheelModel {
  public:
   WheelModel(uint32_t seed, WrappingMs start)
-      : random_(seed), start_(start), store_(kRecords), wheel_(store_, start, kTickMs, kSlots) {}
+      : random_(seed), start_(start), store_(kRecords), wheel_(store_, start) {}
 
   void run(int steps) {
     for (int step = 0; step < steps; ++step) {
@@ -322,7 +358,7 @@ class WheelModel {
   uint64_t elapsed_ms_ = 0;
   uint64_t tick_ = 0;  // the one that fires now or fired last
   Store store_;
-  TimingWheel<Store> wheel_;
+  OwnedWheel wheel_;
   std::multimap<uint64_t, uint32_t> expected_;
   int fired_count_ = 0;
 };

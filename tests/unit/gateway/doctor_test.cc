@@ -289,6 +289,8 @@ TEST(Doctor, TableNamesTheProfileThatMendsKernelSettings) {
   };
   EXPECT_NE(findings_table(findings, 100'000).find("sudo tools/sysctl gateway-100k"),
             std::string::npos);
+  EXPECT_NE(findings_table(findings, 1'000'001).find("sudo tools/sysctl gateway-2m"),
+            std::string::npos);
   EXPECT_NE(findings_table(findings, 100'001).find("sudo tools/sysctl gateway-1m"),
             std::string::npos);
   EXPECT_EQ(findings_table({}, 100'000).find("tools/sysctl"), std::string::npos);
@@ -332,6 +334,8 @@ TEST_P(DoctorProfile, AppliedLeavesNothingToMend) {
   MachineFacts facts = tuned_machine();
   facts.sysctls = profile_settings(GetParam().first);
   facts.sysctls["net.netfilter.nf_conntrack_count"] = "1";
+  facts.memory_available_bytes = 30 * kGibibyte;
+  facts.descriptors_hard = uint64_t{1} << 21;
   const DoctorPlan plan{.connections = GetParam().second, .ports = {7000, 7080}};
   for (const Finding& finding : examine(facts, plan)) {
     EXPECT_EQ(verdict_text(finding.verdict), "ok")
@@ -352,7 +356,8 @@ TEST_P(DoctorProfile, EveryKeyOfItIsExamined) {
 
 INSTANTIATE_TEST_SUITE_P(Profiles, DoctorProfile,
                          testing::Values(std::pair{"gateway-100k.conf", 100'000U},
-                                         std::pair{"gateway-1m.conf", 1'000'000U}));
+                                         std::pair{"gateway-1m.conf", 1'000'000U},
+                                         std::pair{"gateway-2m.conf", 2'000'000U}));
 
 }  // namespace
 }  // namespace holdfast

@@ -2,8 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
-#include <memory>
+#include <optional>
 
 namespace holdfast {
 namespace {
@@ -19,11 +18,7 @@ HotRecord open_session(uint16_t heartbeat_s, uint16_t timeout_s) {
   return record;
 }
 
-void block_output(HotRecord& record, WrappingMs since) {
-  record.io = std::make_unique<ConnectionIo>();
-  record.io->output.append(std::array{std::byte{1}});
-  record.io->output_moved = since;
-}
+constexpr OutputMoved kNoOutput = std::nullopt;
 
 WrappingMs after_ms(uint32_t ms) { return WrappingMs(kNowMs).plus_ms(ms); }
 
@@ -47,34 +42,34 @@ TEST(Liveness, TimeoutIsTheHeartbeatTimesTheMisses) {
 TEST(Liveness, PingsAfterOneIntervalAndGraceAndNotBefore) {
   const LivenessSettings settings;
   const HotRecord record = open_session(10, 30);
-  EXPECT_EQ(next_due(record, settings), after_ms(10'501));
-  EXPECT_EQ(due_action(record, settings, after_ms(10'500)), DueAction::kNothing);
-  EXPECT_EQ(due_action(record, settings, after_ms(10'501)), DueAction::kSendPing);
+  EXPECT_EQ(next_due(record, kNoOutput, settings), after_ms(10'501));
+  EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(10'500)), DueAction::kNothing);
+  EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(10'501)), DueAction::kSendPing);
 }
 
 TEST(Liveness, EvictsAtTheTimeoutAndNotBefore) {
   const LivenessSettings settings;
   HotRecord record = open_session(10, 30);
   record.is_pinged = true;
-  EXPECT_EQ(next_due(record, settings), after_ms(30'001));
-  EXPECT_EQ(due_action(record, settings, after_ms(30'000)), DueAction::kNothing);
-  EXPECT_EQ(due_action(record, settings, after_ms(30'001)), DueAction::kEvict);
+  EXPECT_EQ(next_due(record, kNoOutput, settings), after_ms(30'001));
+  EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(30'000)), DueAction::kNothing);
+  EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(30'001)), DueAction::kEvict);
 }
 
 TEST(Liveness, OneMissLeavesNoTimeForAPing) {
   const LivenessSettings settings;
   const HotRecord record = open_session(10, 10);
-  EXPECT_EQ(next_due(record, settings), after_ms(10'001));
-  EXPECT_EQ(due_action(record, settings, after_ms(10'001)), DueAction::kEvict);
+  EXPECT_EQ(next_due(record, kNoOutput, settings), after_ms(10'001));
+  EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(10'001)), DueAction::kEvict);
 }
 
 TEST(Liveness, BlockedOutputIsLookedAtBeforeTheHeartbeat) {
   const LivenessSettings settings{.write_stall_ms = 2000};
-  HotRecord record = open_session(10, 30);
-  block_output(record, WrappingMs(kNowMs));
-  EXPECT_EQ(next_due(record, settings), after_ms(2001));
-  EXPECT_EQ(due_action(record, settings, after_ms(2000)), DueAction::kNothing);
-  EXPECT_EQ(due_action(record, settings, after_ms(2001)), DueAction::kWriteStall);
+  const HotRecord record = open_session(10, 30);
+  const OutputMoved output_moved = WrappingMs(kNowMs);
+  EXPECT_EQ(next_due(record, output_moved, settings), after_ms(2001));
+  EXPECT_EQ(due_action(record, output_moved, settings, after_ms(2000)), DueAction::kNothing);
+  EXPECT_EQ(due_action(record, output_moved, settings, after_ms(2001)), DueAction::kWriteStall);
 }
 
 TEST(Liveness, EveryStateBeforeWelcomeHasTheHelloTimeout) {
@@ -83,17 +78,17 @@ TEST(Liveness, EveryStateBeforeWelcomeHasTheHelloTimeout) {
        {SessionState::kAwaitProxyHeader, SessionState::kAwaitProtocol, SessionState::kAwaitHello}) {
     HotRecord record = open_session(10, 30);
     record.state = state;
-    EXPECT_EQ(next_due(record, settings), after_ms(8001));
-    EXPECT_EQ(due_action(record, settings, after_ms(8000)), DueAction::kNothing);
-    EXPECT_EQ(due_action(record, settings, after_ms(8001)), DueAction::kHelloTimeout);
+    EXPECT_EQ(next_due(record, kNoOutput, settings), after_ms(8001));
+    EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(8000)), DueAction::kNothing);
+    EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(8001)), DueAction::kHelloTimeout);
   }
 }
 
 TEST(Liveness, LingeringEnds) {
   HotRecord record = open_session(10, 30);
   record.state = SessionState::kLingering;
-  EXPECT_EQ(due_action(record, {}, after_ms(kLingerMs - 1)), DueAction::kNothing);
-  EXPECT_EQ(due_action(record, {}, after_ms(kLingerMs)), DueAction::kEndLinger);
+  EXPECT_EQ(due_action(record, kNoOutput, {}, after_ms(kLingerMs - 1)), DueAction::kNothing);
+  EXPECT_EQ(due_action(record, kNoOutput, {}, after_ms(kLingerMs)), DueAction::kEndLinger);
 }
 
 }  // namespace
