@@ -147,11 +147,19 @@ def fuzz_steps(jobs):
         yield Step([*build_tree.fixed_addresses(), *command], SANITIZER_OPTIONS)
 
 
+def vm_steps(_jobs):
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs", "--tb=short"]
+    command += [f"--junitxml={LOGS / 'vm.integration.xml'}", str(ROOT / "tests/vm")]
+    environment = {
+        "HOLDFAST_BIN_DIR": str(bin_dir("release")),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    yield Step(command, environment, ends_stage=False)
+
+
 def tidy_steps(jobs):
     runner = shutil.which("run-clang-tidy-14") or "run-clang-tidy"
     command = [runner, "-quiet", "-p", str(BUILD / "release"), "-j", str(jobs)]
-    # The compile commands are GCC's.
-    command += ["-extra-arg=-Wno-unknown-warning-option"]
     # The compile commands are GCC's.
     command += ["-extra-arg=-Wno-unknown-warning-option"]
     yield Step([*command, f"^{ROOT}/(common|gateway|tools)/"])
@@ -163,6 +171,7 @@ STAGES = [
     Stage("release", "release build", release_steps, 900),
     Stage("unit", "unit tests", unit_steps, 300, needs="release"),
     Stage("integration", "tests of the real programs", integration_steps, 900, needs="release"),
+    Stage("vm", "20,000 devices in a virtual machine", vm_steps, 600, needs="release"),
     Stage("asan", "all tests under ASan and UBSan", asan_steps, 1500),
     Stage("tsan", "all tests under TSan", tsan_steps, 1500),
     Stage("fuzz", f"fuzz targets, {FUZZ_SECONDS} s each", fuzz_steps, 600),

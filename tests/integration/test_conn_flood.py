@@ -106,6 +106,22 @@ def test_exactly_the_silent_ones_are_evicted_and_on_time(gateway, run_flood):
     gateway.wait_for_closed("heartbeat_timeout", 120)
 
 
+def test_nobody_misbehaves_in_the_calm_and_its_round_trips_are_told_apart(gateway, run_flood):
+    counts = run_flood(
+        gateway.address, "--connections", 200, "--heartbeat", 2, "--mute", 0.25,
+        "--mute-heartbeat", 1, "--calm", 3, "--duration", slowed(8)
+    )
+    assert counts["evicted_expected"] == 50
+    assert counts["evicted_early"] == counts["evictions_pending"] == counts["lost_unexpected"] == 0
+    assert counts["clients_answered_in_hold"] == 200
+    latencies = counts["latency_us"]
+    # In a calm of 3 s each of the 150 sends at least one PING, each of the 50 at least two.
+    assert latencies["ping_rtt_calm"]["count"] >= 250
+    others = latencies["ping_rtt"]["count"] - latencies["ping_rtt_calm"]["count"]
+    assert 0 < latencies["ping_rtt_evicting"]["count"] < others
+    gateway.wait_for_closed("heartbeat_timeout", 50)
+
+
 def test_churn_comes_back_and_nobody_else_notices(gateway, run_flood):
     counts = run_flood(
         gateway.address, "--connections", 200, "--heartbeat", 1, "--duration", 5,

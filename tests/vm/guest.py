@@ -36,7 +36,8 @@ class Guest:
         self.command += ["-kernel", str(kernel), "-initrd", str(initramfs)]
         self.command += ["-append", KERNEL_ARGUMENTS]
         self.command += ["-serial", f"file:{self.console}"]
-        self.command += ["-chardev", f"socket,id=channel,path={self.channel_path},server=on,wait=off"]
+        channel = f"socket,id=channel,path={self.channel_path},server=on,wait=off"
+        self.command += ["-chardev", channel]
         self.command += ["-serial", "chardev:channel"]
         self.process = None
         self.channel = None

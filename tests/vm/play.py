@@ -27,6 +27,8 @@ class Play:
         self.samples = []
         self.probe = None
         self.flood_pid = None
+        self.flood_began = 0.0
+        self.said_at = 0.0
 
     def run(self):
         self.tune()
@@ -61,7 +63,8 @@ class Play:
         self.result["doctor"] = report["verdict"]
         for finding in report["findings"]:
             if finding["verdict"] != "ok":
-                self.say(f"doctor: {finding['name']}: {finding['found']}, needs {finding['needed']}")
+                name, found, needed = (finding[key] for key in ("name", "found", "needed"))
+                self.say(f"doctor: {name}: {found}, needs {needed}")
         self.say(f"doctor: {report['verdict']} for {self.scenario.connections:,} connections")
         self.fail_unless(code == 0 and report["verdict"] == "ok", "doctor is not content")
 
@@ -106,8 +109,8 @@ class Play:
         """The gateway's statistics; prints a line now and then."""
         stats = self.probe.stats()
         now = time.monotonic()
-        if now - getattr(self, "said", 0) >= PROGRESS_S:
-            self.said = now
+        if now - self.said_at >= PROGRESS_S:
+            self.said_at = now
             lag = max(loop["lag_ms"] for loop in stats["loops"])
             self.say(
                 f"{stats['sessions']:>9,} sessions, {stats['heartbeats']:,} heartbeats, "
@@ -202,7 +205,7 @@ class Play:
         answered = flood["clients_answered_in_hold"]
         self.fail_unless(
             answered == scenario.connections,
-            f"{answered:,} of {scenario.connections:,} had a heartbeat answered since the last login",
+            f"{answered:,} of {scenario.connections:,} were answered since the last login",
         )
         evicted = self.result["closed"].get("heartbeat_timeout", 0)
         self.fail_unless(

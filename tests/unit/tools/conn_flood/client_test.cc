@@ -220,6 +220,17 @@ TEST(NextDue, OtherStatesHaveOneTime) {
   }
 }
 
+TEST(HeartbeatAsked, IsItsOwnForThoseThatWillFallSilent) {
+  Options options;
+  options.heartbeat_s = 600;
+  EXPECT_EQ(heartbeat_asked_s(options, Behaviour::kMute), 600);
+  options.mute_heartbeat_s = uint16_t{180};
+  EXPECT_EQ(heartbeat_asked_s(options, Behaviour::kMute), 180);
+  EXPECT_EQ(heartbeat_asked_s(options, Behaviour::kHalfFrame), 180);
+  EXPECT_EQ(heartbeat_asked_s(options, Behaviour::kSteady), 600);
+  EXPECT_EQ(heartbeat_asked_s(options, Behaviour::kChurn), 600);
+}
+
 TEST(PingWait, IsNeverLongerThanTheIntervalNorMuchShorter) {
   Random random(3);
   for (const uint16_t heartbeat_s : std::initializer_list<uint16_t>{1, 30, UINT16_MAX}) {

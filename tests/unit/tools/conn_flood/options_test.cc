@@ -72,6 +72,8 @@ TEST(FloodOptions, WrongArgumentsExitWithTwo) {
   EXPECT_EQ(with("--mute", "1.01"), 2);
   EXPECT_EQ(with("--heartbeat", "65536"), 2);
   EXPECT_EQ(with("--heartbeat", "-1"), 2);
+  EXPECT_EQ(with("--mute-heartbeat", "65536"), 2);
+  EXPECT_EQ(with("--calm", "-1"), 2);
   EXPECT_EQ(with("--rate", "-1"), 2);
   EXPECT_EQ(with("--rate", "nan"), 2);
   EXPECT_EQ(with("--duration", "nan"), 2);
