@@ -90,7 +90,7 @@ class SessionLoop final : private LoopHandler {
   bool enqueue(uint32_t slot, std::span<const std::byte> bytes);
   void flush_queue(uint32_t slot);
   void close(uint32_t slot, CloseReason reason, uint32_t reconnect_window_ms = kReconnectWindowMs);
-  void say_goaway(uint32_t slot, CloseReason reason, uint32_t reconnect_window_ms);
+  bool say_goaway(uint32_t slot, CloseReason reason, uint32_t reconnect_window_ms);
   void retire(uint32_t slot);
   void free_retired();
   ConnectionIo& io_of(uint32_t slot);
