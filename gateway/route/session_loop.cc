@@ -51,6 +51,7 @@ void SessionLoop::on_started() { tick_planned_us_ = monotonic_us(); }
 
 void SessionLoop::on_ready(std::span<const ConnectionPoller::Ready> batch) {
   constexpr size_t kTurnsPerClock = 32;
+  turns_before_slice_ += batch.size();
   for (size_t i = 0; i < batch.size(); ++i) {
     if (i % kTurnsPerClock == 0) now_ = wrapping_now();
     const ConnectionPoller::Ready& ready = batch[i];
@@ -93,8 +94,13 @@ void SessionLoop::do_due_work() {
 }
 
 bool SessionLoop::fire_wheel() {
-  const uint64_t stop_us = monotonic_us() + kTickSliceUs;
+  const uint64_t slice_us = std::clamp(turns_before_slice_ * kTickSliceUsPerTurn, kTickSliceMinUs,
+                                       kTickSliceMaxUs);
+  turns_before_slice_ = 0;
+  const uint64_t stop_us = monotonic_us() + slice_us;
   while (!table_.wheel.advance(now_, kWheelSlice, [this](uint32_t slot) { on_due(slot); })) {
+    // Closing a descriptor is a good part of an eviction, so it belongs into the slice.
+    free_retired();
     if (monotonic_us() >= stop_us) return true;
   }
   return false;
