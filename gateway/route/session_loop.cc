@@ -9,7 +9,9 @@
 namespace holdfast {
 namespace {
 
-constexpr uint32_t kTicksPerSecond = 1000 / SessionTable::kTickMs;
+// How long a loop without deadlines waits for its next look at everything else.
+constexpr uint32_t kTickWaitMsMax = 64;
+constexpr uint64_t kMeasureUs = 1'000'000;
 
 uint64_t thread_cpu_us() {
   timespec spent{};
@@ -71,7 +73,7 @@ void SessionLoop::on_wake() {
 Milliseconds SessionLoop::on_tick() {
   measure_tick();
   do_due_work();
-  const Milliseconds wait{table_.wheel.ms_until_tick(wrapping_now())};
+  const Milliseconds wait{table_.wheel.ms_until_tick(wrapping_now(), kTickWaitMsMax)};
   tick_planned_us_ = monotonic_us() + static_cast<uint64_t>(wait.count()) * 1000;
   return wait;
 }
@@ -94,8 +96,8 @@ void SessionLoop::do_due_work() {
 }
 
 bool SessionLoop::fire_wheel() {
-  const uint64_t slice_us = std::clamp(turns_before_slice_ * kTickSliceUsPerTurn, kTickSliceMinUs,
-                                       kTickSliceMaxUs);
+  const uint64_t slice_us =
+      std::clamp(turns_before_slice_ * kTickSliceUsPerTurn, kTickSliceMinUs, kTickSliceMaxUs);
   turns_before_slice_ = 0;
   const uint64_t stop_us = monotonic_us() + slice_us;
   while (!table_.wheel.advance(now_, kWheelSlice, [this](uint32_t slot) { on_due(slot); })) {
@@ -197,7 +199,8 @@ uint64_t SessionLoop::idlest_ms() {
 void SessionLoop::measure_tick() {
   const uint64_t now_us = monotonic_us();
   lag_max_us_ = std::max(lag_max_us_, now_us - std::min(now_us, tick_planned_us_));
-  if (++ticks_ % kTicksPerSecond != 0) return;
+  if (now_us - measured_us_ < kMeasureUs) return;
+  measured_us_ = now_us;
   counters_.lag_max_us.set(std::exchange(lag_max_us_, 0));
   counters_.cpu_us.set(thread_cpu_us());
 }

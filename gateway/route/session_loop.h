@@ -163,7 +163,7 @@ class SessionLoop final : private LoopHandler {
 
   uint64_t tick_planned_us_ = 0;
   uint64_t lag_max_us_ = 0;
-  uint32_t ticks_ = 0;
+  uint64_t measured_us_ = 0;
   uint64_t turns_before_slice_ = 0;
 
   Loop loop_;

@@ -114,7 +114,8 @@ bool SessionLoop::say_goaway(uint32_t slot, CloseReason reason, uint32_t reconne
         goaway);
   }
   const bool has_turn_output = slot == turn_slot_ && !turn_output_.is_empty();
-  if (record.io != nullptr && !record.io->output.is_empty()) return false;  // would come in mid-frame
+  if (record.io != nullptr && !record.io->output.is_empty())
+    return false;  // would come in mid-frame
   std::array<iovec, 2> parts{};
   size_t count = 0;
   if (has_turn_output) {

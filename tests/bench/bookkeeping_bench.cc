@@ -71,7 +71,8 @@ class Schedule final {
       first_of_tick_.resize(tick + 1, static_cast<uint32_t>(sessions_.size()));
       sessions_.push_back(static_cast<uint32_t>(beat));
     }
-    first_of_tick_.resize(intervals * kTicksPerInterval + 1, static_cast<uint32_t>(sessions_.size()));
+    first_of_tick_.resize(intervals * kTicksPerInterval + 1,
+                          static_cast<uint32_t>(sessions_.size()));
   }
 
   std::span<const uint32_t> beats_of(uint32_t tick) const {
@@ -101,12 +102,9 @@ class WheelAndList final {
   }
 
   void beat(std::span<const uint32_t> batch, WrappingMs now) {
-    for (const uint32_t slot : batch) {
-      HotRecord& record = table_.hot(slot);
-      const bool is_new_second = record.last_activity.count() / 1000 != now.count() / 1000;
-      record.last_activity = now;
-      if (is_new_second) table_.sessions.touch(slot);
-    }
+    table_.for_each_ahead(
+        batch, [](uint32_t slot) { return slot; },
+        [this, now](uint32_t slot) { table_.note_activity(slot, now); });
   }
 
   void tick(WrappingMs now) {
@@ -155,7 +153,8 @@ class LibeventTimers final {
   explicit LibeventTimers(uint32_t sessions) : base_(event_base_new()), timers_(sessions) {
     if (kIsCommon) timeout_ = *event_base_init_common_timeout(base_, &timeout_);
     for (event*& timer : timers_) {
-      timer = evtimer_new(base_, [](evutil_socket_t, short, void*) { HF_CHECK(false); }, nullptr);
+      timer = evtimer_new(
+          base_, [](evutil_socket_t, short, void*) { HF_CHECK(false); }, nullptr);
       event_add(timer, &timeout_);
     }
   }
@@ -201,7 +200,8 @@ class FullScan final {
 
   void tick(WrappingMs now) {
     size_t dead = 0;
-    for (const uint32_t last_ms : last_activity_ms_) dead += now.count() - last_ms >= kTimeoutS * 1000u;
+    for (const uint32_t last_ms : last_activity_ms_)
+      dead += now.count() - last_ms >= kTimeoutS * 1000u;
     HF_CHECK(dead == 0);
   }
 
