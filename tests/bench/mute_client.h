@@ -31,8 +31,9 @@ struct EvictionTally {
 
 // Device connections that all send one last heartbeat, fall silent, and wait to be evicted. The
 // deadline is the moment just before that heartbeat was sent, and the timeout that WELCOME told. A
-// GOAWAY counts from when the kernel had it, not from when this program came to read it: fifteen
-// thousand of them keep a processor busy for longer than the gateway.
+// GOAWAY counts from when the kernel had it. It is read only when all is over: reading fifteen
+// thousand of them keeps a processor as busy as sending them, which on one machine would be measured
+// too.
 // Thread: one.
 // Owns: the sockets.
 // Limit: what the descriptor limit allows.
@@ -46,8 +47,8 @@ class MuteClient final {
   [[nodiscard]] Status connect_all(uint16_t heartbeat_s);
   // Sends every device's last frame, one after the other without a pause.
   [[nodiscard]] Status fall_silent();
-  // Takes what comes until the last connection has ended or until `give_up`.
-  void await_evictions(Nanoseconds give_up);
+  // Sleeps until `storm_over`, then reads until the last connection has ended or until `give_up`.
+  void await_evictions(Nanoseconds storm_over, Nanoseconds give_up);
 
   const EvictionTally& tally() const { return tally_; }
   uint32_t open_connections() const { return open_; }

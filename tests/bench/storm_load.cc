@@ -32,7 +32,8 @@ constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
 constexpr Nanoseconds kSecondNs = 1'000'000'000;
 constexpr Nanoseconds kLastAnswersNs = 2 * kSecondNs;
-// How long after the last deadline an eviction is still waited for.
+// How long after the last deadline all evictions should be done, and how long they are waited for.
+constexpr Nanoseconds kStormOverNs = kSecondNs;
 constexpr Nanoseconds kEvictionWaitNs = 10 * kSecondNs;
 // PINGs that are late are sent in bunches of this many, with a look at the answers in between.
 constexpr int kBunchMax = 64;
@@ -82,7 +83,7 @@ int run_mute(const Address& target, const Options& options) {
   if (!status.is_ok()) return fail(status.message());
   const EvictionTally& tally = client.tally();
   print_line({{"first_deadline", tally.first_deadline}, {"last_deadline", tally.last_deadline}});
-  client.await_evictions(tally.last_deadline + kEvictionWaitNs);
+  client.await_evictions(tally.last_deadline + kStormOverNs, tally.last_deadline + kEvictionWaitNs);
   print_line({{"evicted", tally.evicted},
               {"ended_otherwise", tally.ended_otherwise},
               {"still_open", client.open_connections()},
