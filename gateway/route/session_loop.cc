@@ -9,7 +9,9 @@
 namespace holdfast {
 namespace {
 
-constexpr uint32_t kTicksPerSecond = 1000 / SessionTable::kTickMs;
+// How long a loop without deadlines waits for its next look at everything else.
+constexpr uint32_t kTickWaitMsMax = 64;
+constexpr uint64_t kMeasureUs = 1'000'000;
 
 uint64_t thread_cpu_us() {
   timespec spent{};
@@ -51,11 +53,14 @@ void SessionLoop::on_started() { tick_planned_us_ = monotonic_us(); }
 
 void SessionLoop::on_ready(std::span<const ConnectionPoller::Ready> batch) {
   constexpr size_t kTurnsPerClock = 32;
-  for (size_t i = 0; i < batch.size(); ++i) {
-    if (i % kTurnsPerClock == 0) now_ = wrapping_now();
-    const ConnectionPoller::Ready& ready = batch[i];
-    if (table_.is_current(ready.slot, ready.generation)) take_turn(ready.slot, ready.events);
-  }
+  turns_before_slice_ += batch.size();
+  size_t turns = 0;
+  table_.for_each_ahead(
+      batch, [](const ConnectionPoller::Ready& ready) { return ready.slot; },
+      [&](const ConnectionPoller::Ready& ready) {
+        if (turns++ % kTurnsPerClock == 0) now_ = wrapping_now();
+        if (table_.is_current(ready.slot, ready.generation)) take_turn(ready.slot, ready.events);
+      });
   end_round();
 }
 
@@ -70,7 +75,7 @@ void SessionLoop::on_wake() {
 Milliseconds SessionLoop::on_tick() {
   measure_tick();
   do_due_work();
-  const Milliseconds wait{table_.wheel.ms_until_tick(wrapping_now())};
+  const Milliseconds wait{table_.wheel.ms_until_tick(wrapping_now(), kTickWaitMsMax)};
   tick_planned_us_ = monotonic_us() + static_cast<uint64_t>(wait.count()) * 1000;
   return wait;
 }
@@ -93,8 +98,13 @@ void SessionLoop::do_due_work() {
 }
 
 bool SessionLoop::fire_wheel() {
-  const uint64_t stop_us = monotonic_us() + kTickSliceUs;
+  const uint64_t slice_us =
+      std::clamp(turns_before_slice_ * kTickSliceUsPerTurn, kTickSliceMinUs, kTickSliceMaxUs);
+  turns_before_slice_ = 0;
+  const uint64_t stop_us = monotonic_us() + slice_us;
   while (!table_.wheel.advance(now_, kWheelSlice, [this](uint32_t slot) { on_due(slot); })) {
+    // Closing a descriptor is a good part of an eviction, so it belongs into the slice.
+    free_retired();
     if (monotonic_us() >= stop_us) return true;
   }
   return false;
@@ -197,7 +207,8 @@ uint64_t SessionLoop::idlest_ms() {
 void SessionLoop::measure_tick() {
   const uint64_t now_us = monotonic_us();
   lag_max_us_ = std::max(lag_max_us_, now_us - std::min(now_us, tick_planned_us_));
-  if (++ticks_ % kTicksPerSecond != 0) return;
+  if (now_us - measured_us_ < kMeasureUs) return;
+  measured_us_ = now_us;
   counters_.lag_max_us.set(std::exchange(lag_max_us_, 0));
   counters_.cpu_us.set(thread_cpu_us());
 }

@@ -49,9 +49,14 @@ class SessionLoop final : private LoopHandler {
   // One connection's reads before the others get their turn.
   static constexpr int kReadsPerTurn = 4;
   static constexpr size_t kMessagesPerRound = 256;
-  // Wheel entries between two looks at the clock, and how long a slice of a tick's work may take.
-  static constexpr size_t kWheelSlice = 64;
-  static constexpr uint64_t kTickSliceUs = 1000;
+  // Wheel entries between two looks at the clock: an entry may cost an eviction, 15 us.
+  static constexpr size_t kWheelSlice = 4;
+  // How long a slice of a tick's work may take. Every living session may have to wait for one, so it
+  // is short; but no shorter than a fifth of what the events before it took, at about 10 us each, so
+  // that deadlines are met in a loop that is full of them too.
+  static constexpr uint64_t kTickSliceMinUs = 100;
+  static constexpr uint64_t kTickSliceMaxUs = 1000;
+  static constexpr uint64_t kTickSliceUsPerTurn = 2;
   // A newcomer that says nothing gives way before any session does, once it had this long.
   static constexpr int32_t kHelloGraceMs = 1000;
   // Slots looked at for one ListSessions.
@@ -90,7 +95,7 @@ class SessionLoop final : private LoopHandler {
   bool enqueue(uint32_t slot, std::span<const std::byte> bytes);
   void flush_queue(uint32_t slot);
   void close(uint32_t slot, CloseReason reason, uint32_t reconnect_window_ms = kReconnectWindowMs);
-  void say_goaway(uint32_t slot, CloseReason reason, uint32_t reconnect_window_ms);
+  bool say_goaway(uint32_t slot, CloseReason reason, uint32_t reconnect_window_ms);
   void retire(uint32_t slot);
   void free_retired();
   ConnectionIo& io_of(uint32_t slot);
@@ -159,7 +164,8 @@ class SessionLoop final : private LoopHandler {
 
   uint64_t tick_planned_us_ = 0;
   uint64_t lag_max_us_ = 0;
-  uint32_t ticks_ = 0;
+  uint64_t measured_us_ = 0;
+  uint64_t turns_before_slice_ = 0;
 
   Loop loop_;
 };

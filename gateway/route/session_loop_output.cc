@@ -85,16 +85,19 @@ void SessionLoop::close(uint32_t slot, CloseReason reason, uint32_t reconnect_wi
     table_.awaiting_hello.remove(slot);
   }
   record.state = SessionState::kLingering;
-  say_goaway(slot, reason, reconnect_window_ms);
-  if (!lingers(reason) || ::shutdown(record.fd, SHUT_WR) != 0) return retire(slot);
+  const bool is_told = say_goaway(slot, reason, reconnect_window_ms);
+  // Even a socket that is closed at once is shut first: that sends the GOAWAY and the end of stream
+  // in one segment, whereas close(2) throws away what is unsent when input lies unread.
+  const bool is_shut = (is_told || lingers(reason)) && ::shutdown(record.fd, SHUT_WR) == 0;
+  if (!is_shut || !lingers(reason)) return retire(slot);
   record.last_activity = now_;
   schedule(slot);
   if (slot != turn_slot_) drop_io_if_empty(slot);
 }
 
 // Behind whatever the connection's turn has to say, as far as the socket takes it: nothing waits
-// for a peer that is being closed.
-void SessionLoop::say_goaway(uint32_t slot, CloseReason reason, uint32_t reconnect_window_ms) {
+// for a peer that is being closed. True when the socket holds something that leaves with its end.
+bool SessionLoop::say_goaway(uint32_t slot, CloseReason reason, uint32_t reconnect_window_ms) {
   const HotRecord& record = table_.hot(slot);
   const auto code = goaway_code(reason);
   std::array<std::byte, native::kControlFrameBytesMax> goaway{};
@@ -110,7 +113,7 @@ void SessionLoop::say_goaway(uint32_t slot, CloseReason reason, uint32_t reconne
         goaway);
   }
   const bool has_turn_output = slot == turn_slot_ && !turn_output_.is_empty();
-  if (table_.output_moved(slot)) return;  // would come in mid-frame
+  if (table_.output_moved(slot)) return false;  // would come in mid-frame
   std::array<iovec, 2> parts{};
   size_t count = 0;
   if (has_turn_output) {
@@ -118,13 +121,15 @@ void SessionLoop::say_goaway(uint32_t slot, CloseReason reason, uint32_t reconne
     parts[count++] = {.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
   }
   if (goaway_bytes > 0) parts[count++] = {.iov_base = goaway.data(), .iov_len = goaway_bytes};
-  if (count == 0) return;
+  if (count == 0) return false;
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = count;
-  const ssize_t sent = ::sendmsg(record.fd, &message, MSG_NOSIGNAL);
-  if (sent > 0) counters_.bytes_out.add(static_cast<uint64_t>(sent));
+  const ssize_t sent = ::sendmsg(record.fd, &message, MSG_NOSIGNAL | MSG_MORE);
   if (has_turn_output) turn_output_.clear();
+  if (sent <= 0) return false;
+  counters_.bytes_out.add(static_cast<uint64_t>(sent));
+  return true;
 }
 
 void SessionLoop::retire(uint32_t slot) {

@@ -100,9 +100,9 @@ class Programs:
             stop(process)
 
     @contextlib.contextmanager
-    def gateway(self, loops):
-        """A gateway with its loops on the first processors."""
-        settings = GATEWAY_SETTINGS | {"loops.count": str(loops)}
+    def gateway(self, loops, settings=None):
+        """A gateway with its loops on the first processors, and settings over the usual ones."""
+        settings = GATEWAY_SETTINGS | {"loops.count": str(loops)} | (settings or {})
         command = [self.gateway_binary, "serve"]
         for key, value in settings.items():
             command += ["--set", f"{key}={value}"]

@@ -201,6 +201,7 @@ void PingClient::on_pong(Connection& connection, const Pong& pong) {
   Nanoseconds planned = 0;
   std::memcpy(&planned, pong.echo.data(), sizeof planned);
   ++tally_.answered;
+  if (samples_ != nullptr) samples_->push_back({planned, now_ - planned});
   if (now_ >= window_begin_ && now_ < window_end_) ++tally_.answered_in_window;
   if (planned >= window_begin_ && planned < window_end_) {
     ++tally_.answered_of_window;

@@ -34,6 +34,12 @@ struct PingTally {
   Histogram round_trip_ns;          // of those planned in the window, from the planned time
 };
 
+// One answered PING.
+struct PingSample {
+  Nanoseconds planned = 0;
+  Nanoseconds round_trip_ns = 0;
+};
+
 // Device connections to one gateway (or floor program), all on one thread, that send PINGs of 8
 // bytes in turn and count the answers.
 // Thread: one.
@@ -50,6 +56,8 @@ class PingClient final {
 
   // PINGs planned between the two moments are the ones told apart in the tally.
   void set_window(Nanoseconds begin, Nanoseconds end);
+  // Every answered PING is added to `samples` too, for windows that are known only afterwards.
+  void keep_samples(std::vector<PingSample>& samples) { samples_ = &samples; }
   // With it every answered connection sends its next PING at once.
   void set_echoing(bool is_echoing) { is_echoing_ = is_echoing; }
   // Sends a PING on the connection whose turn it is, as planned for `planned`.
@@ -94,6 +102,7 @@ class PingClient final {
   uint32_t lost_connections_ = 0;
   std::string first_loss_;
   bool is_echoing_ = false;
+  std::vector<PingSample>* samples_ = nullptr;
   Nanoseconds window_begin_ = 0;
   Nanoseconds window_end_ = 0;
   Nanoseconds now_ = 0;

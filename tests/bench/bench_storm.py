@@ -1,0 +1,155 @@
+"""An eviction storm: 15,000 of 18,000 devices fall silent in the same moment, and 3,000 ping on.
+
+Gateway on one processor, both crowds on another, the living before the mute. A repetition is a
+gateway of its own. The deadline of a mute device is the moment before it sent its last frame, and
+the timeout that it was promised; the error is how much later its GOAWAY had arrived in its kernel.
+Calm is after the gateway has asked the silent for a heartbeat and before the first deadline; the
+storm is from the first deadline to the last eviction.
+"""
+
+import contextlib
+import json
+import statistics
+import subprocess
+
+import bench_programs
+from bench_programs import CannotMeasure
+
+MUTE = 15_000
+LIVING = 3_000
+HEARTBEAT_S = 2
+MISSES = 3
+GRACE_MS = 500
+PINGS_PER_S = 5_000
+REPETITIONS = 7
+# Promised in docs/life_of_a_connection.md.
+DEADLINE_BUDGET_US = 100_000
+# The 99.9th percentile of the living: storm over calm.
+LIVING_BUDGET = 2.0
+SETTLE_S = 0.5
+S = 1_000_000_000
+
+
+def measure(programs, options=None):
+    """Returns every repetition, their summary, and whether both budgets hold.
+
+    `options` may have `repetitions`, at least 1.
+    """
+    repetitions = getattr(options, "repetitions", None) or REPETITIONS
+    runs = [run_once(programs) for _ in range(repetitions)]
+    return summary(runs)
+
+
+def run_once(programs):
+    with contextlib.ExitStack() as stack:
+        settings = {"heartbeat.misses": MISSES, "heartbeat.grace_ms": GRACE_MS}
+        gateway = stack.enter_context(programs.gateway(loops=1, settings=settings))
+        living = stack.enter_context(crowd(programs, gateway, "living", LIVING, 0))
+        told(living)
+        mute = stack.enter_context(crowd(programs, gateway, "mute", MUTE, LIVING))
+        deadlines = told(mute)
+        evictions = told(mute)
+        last_eviction = evictions["last_eviction"]
+        silent_since = deadlines["last_deadline"] - HEARTBEAT_S * MISSES * S
+        asked = silent_since + HEARTBEAT_S * S + GRACE_MS * S // 1000
+        calm = (asked + int(SETTLE_S * S), deadlines["first_deadline"])
+        storm = (deadlines["first_deadline"], last_eviction)
+        windows = "".join(f"{begin} {end}\n" for begin, end in (calm, storm))
+        output, _ = living.communicate(windows, timeout=bench_programs.CLIENT_S)
+        return run_result(deadlines, evictions, storm, json.loads(output))
+
+
+@contextlib.contextmanager
+def crowd(programs, gateway, kind, connections, first_id):
+    binary = programs.gateway_binary.parent / "bench_storm_load"
+    command = [binary, kind, "--target", gateway.address]
+    command += ["--connections", connections, "--first-id", first_id]
+    if kind == "living":
+        command += ["--rate", PINGS_PER_S]
+    else:
+        command += ["--heartbeat-s", HEARTBEAT_S]
+    pipe = subprocess.PIPE
+    process = programs.popen(command, programs.cpus[1:2], stdin=pipe, stdout=pipe, text=True)
+    try:
+        yield process
+    finally:
+        bench_programs.stop(process)
+
+
+def told(process):
+    line = process.stdout.readline()
+    if not line:
+        raise CannotMeasure("bench_storm_load ended without a word")
+    return json.loads(line)
+
+
+def run_result(deadlines, evictions, storm, living):
+    calm_us, storm_us = living["windows"]
+    return {
+        "last_frames_ms": (deadlines["last_deadline"] - deadlines["first_deadline"]) / 1e6,
+        "storm_ms": (storm[1] - storm[0]) / 1e6,
+        "evictions": evictions,
+        "deadline_error_us": evictions["late_us"],
+        "calm_us": calm_us,
+        "storm_us": storm_us,
+        "p99_9_ratio": storm_us["p99_9"] / calm_us["p99_9"],
+        "lost_pings": living["lost_pings"],
+        "lost_connections": living["lost_connections"],
+        "is_exact": evictions["evicted"] == MUTE
+        and evictions["early"] == 0
+        and evictions["ended_otherwise"] == 0
+        and living["lost_pings"] == 0
+        and living["lost_connections"] == 0,
+    }
+
+
+def median_of(runs, what, key):
+    return statistics.median(run[what][key] for run in runs)
+
+
+def summary(runs):
+    ratios = [run["p99_9_ratio"] for run in runs]
+    late = [run["deadline_error_us"]["p99"] for run in runs]
+    return {
+        "mute": MUTE,
+        "living": LIVING,
+        "pings_per_s": PINGS_PER_S,
+        "timeout_s": HEARTBEAT_S * MISSES,
+        "deadline_budget_us": DEADLINE_BUDGET_US,
+        "living_budget": LIVING_BUDGET,
+        "deadline_error_p99_us": statistics.median(late),
+        "p99_9_ratio": statistics.median(ratios),
+        "p99_9_ratio_range": [min(ratios), max(ratios)],
+        "runs": runs,
+        "is_exact": all(run["is_exact"] for run in runs),
+        "holds": all(run["is_exact"] for run in runs)
+        and statistics.median(late) <= DEADLINE_BUDGET_US
+        and statistics.median(ratios) <= LIVING_BUDGET,
+    }
+
+
+def ms_text(values):
+    return " / ".join(f"{values[key] / 1000:.2f}" for key in ("p50", "p99", "p99_9", "max"))
+
+
+def print_report(report):
+    print(f"\nEviction storm: {report['mute']:,} of {report['mute'] + report['living']:,} die at once,")
+    print(f"{report['living']:,} ping on, {report['pings_per_s']:,} pings/s. Times in ms.")
+    for run in report["runs"]:
+        evictions = run["evictions"]
+        late = run["deadline_error_us"]
+        print(
+            f"  last frames in {run['last_frames_ms']:.0f}, storm {run['storm_ms']:.0f}; "
+            f"{evictions['evicted']:,} evicted, {evictions['early']} early, "
+            f"lost {run['lost_connections']}; {evictions['first_surprise']}"
+        )
+        print(f"    deadline error p50/p99/p99.9/max  {ms_text(late)}")
+        print(f"    calm round trip                   {ms_text(run['calm_us'])}")
+        print(f"    storm round trip                  {ms_text(run['storm_us'])}")
+        print(f"    p99.9 storm / calm                {run['p99_9_ratio']:.2f}")
+    verdict = "holds" if report["holds"] else "BROKEN"
+    low, high = report["p99_9_ratio_range"]
+    print(
+        f"  median: deadline error p99 {report['deadline_error_p99_us'] / 1000:.1f} ms, "
+        f"ratio {report['p99_9_ratio']:.2f} ({low:.2f}..{high:.2f})  {verdict}"
+    )
