@@ -239,11 +239,8 @@ void SessionLoop::take_over(SessionRef older) {
 // Any complete frame of a device is a heartbeat. It costs two stores, and a move in the LRU list at
 // most once a second; the wheel finds out when it fires.
 void SessionLoop::note_alive(uint32_t slot) {
-  constexpr uint32_t kTouchMs = 1000;
+  table_.note_activity(slot, now_);
   HotRecord& record = table_.hot(slot);
-  const bool is_new_second = record.last_activity.count() / kTouchMs != now_.count() / kTouchMs;
-  record.last_activity = now_;
-  if (is_new_second) table_.sessions.touch(slot);
   if (!record.is_pinged) return;
   record.is_pinged = false;
   table_.wheel.rearm(slot, next_due(record, settings_->liveness));
