@@ -84,6 +84,13 @@ class SlotArena final {
     return (chunks_[chunk_index]->used_bits[offset / 64] >> (offset % 64) & 1) != 0;
   }
 
+  // The slot's records may be read; they are a free slot's unless is_used(). Cheaper than that, for
+  // looking ahead.
+  bool is_in_memory(uint32_t index) const {
+    const uint32_t chunk_index = index / kChunkSlots;
+    return chunk_index < chunks_.size() && chunks_[chunk_index] != nullptr;
+  }
+
   // The slot holds the occupant that this generation was given to.
   bool is_current(uint32_t index, uint32_t generation) const {
     return is_used(index) && hot(index).generation == generation;

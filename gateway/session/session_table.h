@@ -88,10 +88,10 @@ class SessionTable final {
   // Always inlined: GCC takes a function that only prefetches for one without effect, and drops its
   // calls.
   [[gnu::always_inline]] void prefetch(uint32_t slot) const {
-    if (is_used(slot)) __builtin_prefetch(&hot(slot), 1);
+    if (arena_.is_in_memory(slot)) __builtin_prefetch(&hot(slot), 1);
   }
   [[gnu::always_inline]] void prefetch_neighbours(uint32_t slot) const {
-    if (!is_used(slot)) return;
+    if (!arena_.is_in_memory(slot)) return;
     const LruLinks& lru = hot(slot).lru;
     prefetch(lru.previous);
     prefetch(lru.next);

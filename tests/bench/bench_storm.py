@@ -172,8 +172,8 @@ def page(report):
     exact = "exactly the mute" if report["is_exact"] else "NOT exactly the mute"
     return [
         f"{report['mute']:,} of {report['mute'] + report['living']:,} die at once, the others send "
-        f"{report['pings_per_s']:,} pings/s; {exact} were evicted with 4003, none early. Medians of "
-        f"{len(report['runs'])} runs; milliseconds p50 / p99 / p99.9 / max.",
+        f"{report['pings_per_s']:,} pings/s; {exact} were evicted with 4003, none early. "
+        f"Medians of {len(report['runs'])} runs; milliseconds p50 / p99 / p99.9 / max.",
         "",
         "| what | measured |",
         "|---|---|",
