@@ -52,15 +52,14 @@ SessionLoop::~SessionLoop() {
 void SessionLoop::on_started() { tick_planned_us_ = monotonic_us(); }
 
 void SessionLoop::on_ready(std::span<const ConnectionPoller::Ready> batch) {
-  constexpr size_t kTurnsPerClock = 32;
+  constexpr uint32_t kTurnsPerClock = 32;
   turns_before_slice_ += batch.size();
-  size_t turns = 0;
-  table_.for_each_ahead(
-      batch, [](const ConnectionPoller::Ready& ready) { return ready.slot; },
-      [&](const ConnectionPoller::Ready& ready) {
-        if (turns++ % kTurnsPerClock == 0) now_ = wrapping_now();
-        if (table_.is_current(ready.slot, ready.generation)) take_turn(ready.slot, ready.events);
-      });
+  uint32_t turns = 0;
+  const auto slot_of = [](const ConnectionPoller::Ready& ready) { return ready.slot; };
+  table_.for_each_ahead(batch, slot_of, [this, &turns](const ConnectionPoller::Ready& ready) {
+    if (turns++ % kTurnsPerClock == 0) now_ = wrapping_now();
+    if (table_.is_current(ready.slot, ready.generation)) take_turn(ready.slot, ready.events);
+  });
   end_round();
 }
 

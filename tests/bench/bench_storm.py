@@ -1,6 +1,7 @@
 """An eviction storm: 15,000 of 18,000 devices fall silent in the same moment, and 3,000 ping on.
 
-Gateway on one processor, both crowds on another, the living before the mute. A repetition is a
+Gateway on one processor, both crowds on another, the living before the mute (real-time, where that
+is allowed). A repetition is a
 gateway of its own. The deadline of a mute device is the moment before it sent its last frame, and
 the timeout that it was promised; the error is how much later its GOAWAY had arrived in its kernel.
 Calm is after the gateway has asked the silent for a heartbeat and before the first deadline; the
@@ -27,6 +28,7 @@ DEADLINE_BUDGET_US = 100_000
 # The 99.9th percentile of the living: storm over calm.
 LIVING_BUDGET = 2.0
 SETTLE_S = 0.5
+PERCENTILES = ("p50", "p99", "p99_9", "max")
 S = 1_000_000_000
 
 
@@ -129,11 +131,12 @@ def summary(runs):
 
 
 def ms_text(values):
-    return " / ".join(f"{values[key] / 1000:.2f}" for key in ("p50", "p99", "p99_9", "max"))
+    return " / ".join(f"{values[key] / 1000:.2f}" for key in PERCENTILES)
 
 
 def print_report(report):
-    print(f"\nEviction storm: {report['mute']:,} of {report['mute'] + report['living']:,} die at once,")
+    everybody = report["mute"] + report["living"]
+    print(f"\nEviction storm: {report['mute']:,} of {everybody:,} die at once,")
     print(f"{report['living']:,} ping on, {report['pings_per_s']:,} pings/s. Times in ms.")
     for run in report["runs"]:
         evictions = run["evictions"]
@@ -153,3 +156,37 @@ def print_report(report):
         f"  median: deadline error p99 {report['deadline_error_p99_us'] / 1000:.1f} ms, "
         f"ratio {report['p99_9_ratio']:.2f} ({low:.2f}..{high:.2f})  {verdict}"
     )
+
+
+def page(report):
+    """The lines of a page's section."""
+    low, high = report["p99_9_ratio_range"]
+    rows = [
+        ("last frames of the mute, spread", f"{median(report, 'last_frames_ms'):.0f} ms"),
+        ("first deadline to last eviction", f"{median(report, 'storm_ms'):.0f} ms"),
+        ("deadline error p50 / p99 / p99.9 / max", medians(report, "deadline_error_us")),
+        ("round trip of the living, calm", medians(report, "calm_us")),
+        ("round trip of the living, storm", medians(report, "storm_us")),
+        ("p99.9 storm / calm", f"{report['p99_9_ratio']:.2f} ({low:.2f}..{high:.2f})"),
+    ]
+    exact = "exactly the mute" if report["is_exact"] else "NOT exactly the mute"
+    return [
+        f"{report['mute']:,} of {report['mute'] + report['living']:,} die at once, the others send "
+        f"{report['pings_per_s']:,} pings/s; {exact} were evicted with 4003, none early. "
+        f"Medians of {len(report['runs'])} runs; milliseconds p50 / p99 / p99.9 / max.",
+        "",
+        "| what | measured |",
+        "|---|---|",
+        *(f"| {what} | {figure} |" for what, figure in rows),
+        "",
+        f"Budgets: deadline error p99 {report['deadline_budget_us'] / 1000:.0f} ms, living p99.9 "
+        f"{report['living_budget']} x calm: {'hold' if report['holds'] else 'BROKEN'}",
+    ]
+
+
+def median(report, key):
+    return statistics.median(run[key] for run in report["runs"])
+
+
+def medians(report, what):
+    return ms_text({key: median_of(report["runs"], what, key) for key in PERCENTILES})

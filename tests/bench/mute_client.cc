@@ -97,11 +97,7 @@ Status MuteClient::fall_silent() {
   return Status::ok();
 }
 
-void MuteClient::await_evictions(Nanoseconds storm_over, Nanoseconds give_up) {
-  const timespec moment{.tv_sec = static_cast<time_t>(storm_over / kSecondNs),
-                        .tv_nsec = static_cast<long>(storm_over % kSecondNs)};
-  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &moment, nullptr) == EINTR) {
-  }
+void MuteClient::await_evictions(Nanoseconds give_up) {
   while (open_ > 0 && monotonic_ns() < give_up) poll(give_up);
 }
 

@@ -41,6 +41,9 @@ class OwnedWheel {
   void cancel(uint32_t index) { wheel_.cancel(index); }
   bool is_armed(uint32_t index) const { return wheel_.is_armed(index); }
   uint32_t size() const { return wheel_.size(); }
+  uint32_t ms_until_tick(WrappingMs now, uint32_t ms_max) const {
+    return wheel_.ms_until_tick(now, ms_max);
+  }
   int put_back() const { return put_back_; }
 
   template <class OnDue>
@@ -90,6 +93,26 @@ using Indices = std::vector<uint32_t>;
 Indices sorted(Indices indices) {
   std::sort(indices.begin(), indices.end());
   return indices;
+}
+
+TEST(TimingWheel, ASlotFiresInTheOrderOfArming) {
+  WheelFixture f;
+  for (const uint32_t index : {7u, 3u, 9u, 1u, 5u}) f.wheel.arm(index, f.now.plus_ms(kTickMs));
+  for (const uint32_t index : {7u, 9u, 5u}) f.wheel.cancel(index);
+  f.wheel.arm(9, f.now.plus_ms(kTickMs));
+  EXPECT_EQ(f.advance_by(kTickMs), (Indices{3, 1, 9}));
+}
+
+TEST(TimingWheel, WaitsForTheNextSlotThatHoldsAnything) {
+  WheelFixture f;
+  constexpr uint32_t kWaitMsMax = 4 * kTickMs;
+  EXPECT_EQ(f.wheel.ms_until_tick(f.now, kWaitMsMax), kWaitMsMax);
+  f.wheel.arm(1, f.now.plus_ms(3 * kTickMs));
+  EXPECT_EQ(f.wheel.ms_until_tick(f.now, kWaitMsMax), 3 * kTickMs);
+  EXPECT_EQ(f.wheel.ms_until_tick(f.now.plus_ms(5), kWaitMsMax), 3 * kTickMs - 5);
+  f.wheel.arm(2, f.now.plus_ms(1));
+  EXPECT_EQ(f.wheel.ms_until_tick(f.now, kWaitMsMax), kTickMs);
+  EXPECT_EQ(f.wheel.ms_until_tick(f.now.plus_ms(kTickMs), kWaitMsMax), 1u);
 }
 
 TEST(TimingWheel, FiresNothingWhenNothingIsArmed) {
