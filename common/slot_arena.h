@@ -95,12 +95,9 @@ class SlotArena final {
   const Hot& hot(uint32_t index) const {
     return chunks_[index / kChunkSlots]->hot[index % kChunkSlots];
   }
-  // Asks for the record's cache lines, of which it may have two, without waiting for them. Any index.
+  // Asks for the record's cache line without waiting for it. Any index.
   [[gnu::always_inline]] void prefetch_hot(uint32_t index) const {
-    if (!is_in_memory(index)) return;
-    const auto* const first = reinterpret_cast<const char*>(&hot(index));
-    __builtin_prefetch(first, 1);
-    __builtin_prefetch(first + sizeof(Hot) - 1, 1);
+    if (is_in_memory(index)) __builtin_prefetch(&hot(index), 1);
   }
 
   Cold& cold(uint32_t index) { return chunks_[index / kChunkSlots]->cold[index % kChunkSlots]; }

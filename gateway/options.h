@@ -32,7 +32,7 @@ struct HeartbeatOptions {
   uint16_t default_s = 30;  // granted to a device that asks for 0
   uint16_t min_s = 1;
   uint16_t max_s = 1800;
-  uint16_t misses = 3;      // a session's timeout is its heartbeat times this
+  uint8_t misses = 3;       // a session's timeout is its heartbeat times this
   uint32_t grace_ms = 500;  // beyond one silent heartbeat, before the server sends PING
 
   bool operator==(const HeartbeatOptions&) const = default;

@@ -70,7 +70,8 @@ void SessionLoop::handle(Kick&& command) {
 void SessionLoop::handle(SetHeartbeat&& command) {
   const bool is_found = is_session(command.target);
   if (is_found) {
-    table_.hot(command.target.slot()).granted_heartbeat_s = command.heartbeat_s;
+    table_.cold(command.target.slot()).granted_heartbeat_s = command.heartbeat_s;
+    table_.hot(command.target.slot()).has_grant = true;
   } else {
     counters_.stale_commands.add();
   }
@@ -147,8 +148,8 @@ SessionView SessionLoop::view_of(uint32_t slot) {
           .connected_for_ms = ms_since(cold.connected_at),
           .idle_ms = ms_since(record.last_activity),
           .heartbeat_s = record.heartbeat_s,
-          .timeout_s = record.timeout_s,
-          .next_heartbeat_s = record.granted_heartbeat_s,
+          .timeout_s = record.timeout_s(),
+          .next_heartbeat_s = cold.granted_heartbeat_s,
           .output_bytes = io == nullptr ? 0 : static_cast<uint32_t>(io->output.size())};
 }
 

@@ -17,7 +17,7 @@ void SessionLoop::take_turn(uint32_t slot, uint32_t events) {
   record.is_input_waiting = false;
   if (record.state == SessionState::kLingering) return discard_input(slot);
   turn_slot_ = slot;
-  if ((events & EPOLLOUT) != 0 && record.has_io()) flush_queue(slot);
+  if ((events & EPOLLOUT) != 0 && record.has_io) flush_queue(slot);
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) read_input(slot, events);
   if (is_reading(record.state)) send_turn_output(slot);
   turn_output_.clear();
@@ -220,13 +220,13 @@ void SessionLoop::log_in(uint32_t slot, const Hello& hello) {
   record.state = SessionState::kOpen;
   record.last_activity = now_;
   record.heartbeat_s = granted_heartbeat_s(settings_->liveness, hello.heartbeat_s);
-  record.timeout_s = timeout_s_for(settings_->liveness, record.heartbeat_s);
+  record.misses = settings_->liveness.misses;
   schedule(slot);
   counters_.logins.add();
   const auto older = router_.directory().claim(hello.device_id, ref_of(slot));
   say(slot, Welcome{.took_over = older.has_value(),
                     .heartbeat_s = record.heartbeat_s,
-                    .timeout_s = record.timeout_s,
+                    .timeout_s = record.timeout_s(),
                     .session_id = session_id_of(slot),
                     .server_time_ms = wall_clock_ms()});
   if (older) take_over(*older);
@@ -254,11 +254,12 @@ void SessionLoop::note_alive(uint32_t slot) {
 void SessionLoop::answer_ping(uint32_t slot, const Ping& ping) {
   counters_.heartbeats.add();
   HotRecord& record = table_.hot(slot);
-  if (record.granted_heartbeat_s == 0) {
+  if (!record.has_grant) {
     return say(slot, Pong{.new_heartbeat_s = std::nullopt, .echo = ping.echo});
   };
-  record.heartbeat_s = std::exchange(record.granted_heartbeat_s, uint16_t{0});
-  record.timeout_s = timeout_s_for(settings_->liveness, record.heartbeat_s);
+  record.has_grant = false;
+  record.heartbeat_s = std::exchange(table_.cold(slot).granted_heartbeat_s, uint16_t{0});
+  record.misses = settings_->liveness.misses;
   schedule(slot);
   say(slot, Pong{.new_heartbeat_s = record.heartbeat_s, .echo = ping.echo});
 }

@@ -157,7 +157,7 @@ void SessionLoop::free_retired() {
 }
 
 ConnectionIo& SessionLoop::io_of(uint32_t slot) {
-  const bool is_new = !table_.hot(slot).has_io();
+  const bool is_new = !table_.hot(slot).has_io;
   ConnectionIo& io = table_.make_io(slot);
   if (is_new) io_bytes_ += io.allocated_bytes();
   return io;

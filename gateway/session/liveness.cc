@@ -10,7 +10,7 @@ namespace {
 constexpr uint32_t kRoundingMs = 1;
 
 WrappingMs evict_moment(const HotRecord& record) {
-  return record.last_activity.plus_ms(record.timeout_s * 1000u + kRoundingMs);
+  return record.last_activity.plus_ms(record.timeout_ms() + kRoundingMs);
 }
 
 WrappingMs ping_moment(const HotRecord& record, const LivenessSettings& settings) {
@@ -28,10 +28,6 @@ WrappingMs earlier(WrappingMs a, WrappingMs b) { return a.ms_until(b) < 0 ? b : 
 uint16_t granted_heartbeat_s(const LivenessSettings& settings, uint16_t asked_s) {
   if (asked_s == 0) return settings.heartbeat_default_s;
   return std::clamp(asked_s, settings.heartbeat_min_s, settings.heartbeat_max_s);
-}
-
-uint16_t timeout_s_for(const LivenessSettings& settings, uint16_t heartbeat_s) {
-  return static_cast<uint16_t>(std::min<uint32_t>(uint32_t{heartbeat_s} * settings.misses, 65535));
 }
 
 WrappingMs next_due(const HotRecord& record, OutputMoved output_moved,

@@ -8,13 +8,13 @@
 
 namespace holdfast {
 
-// What silence leads to. Values that a session was told (heartbeat_s, timeout_s) stand in its
+// What silence leads to. Values that a session was told (heartbeat_s, misses) stand in its
 // record, so that a reload changes no promise already made.
 struct LivenessSettings {
   uint16_t heartbeat_default_s = 30;
   uint16_t heartbeat_min_s = 1;
   uint16_t heartbeat_max_s = 1800;
-  uint16_t misses = 3;
+  uint8_t misses = 3;  // heartbeat_max_s times this fits the 16 bits that WELCOME has for it
   uint32_t grace_ms = 500;
   uint32_t hello_timeout_ms = 8000;
   uint32_t write_stall_ms = 30'000;
@@ -25,7 +25,6 @@ inline constexpr uint32_t kLingerMs = 2000;
 
 // The heartbeat that a device is granted for the one it asked for (0: it asked for none).
 uint16_t granted_heartbeat_s(const LivenessSettings& settings, uint16_t asked_s);
-uint16_t timeout_s_for(const LivenessSettings& settings, uint16_t heartbeat_s);
 
 enum class DueAction : uint8_t {
   kNothing,  // look again at the next moment

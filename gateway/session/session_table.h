@@ -56,17 +56,20 @@ class SessionTable final {
   ColdRecord& cold(uint32_t slot) { return arena_.cold(slot); }
   // The connection's buffers, or null while it needs none.
   ConnectionIo* io(uint32_t slot) {
-    const HotRecord& record = arena_.hot(slot);
-    return record.has_io() ? &ios_.at(record.io) : nullptr;
+    return arena_.hot(slot).has_io ? &ios_.at(arena_.cold(slot).io) : nullptr;
   }
   ConnectionIo& make_io(uint32_t slot) {
     HotRecord& record = arena_.hot(slot);
-    if (!record.has_io()) record.io = ios_.take();
-    return ios_.at(record.io);
+    ColdRecord& cold = arena_.cold(slot);
+    if (!record.has_io) cold.io = ios_.take();
+    record.has_io = true;
+    return ios_.at(cold.io);
   }
   void drop_io(uint32_t slot) {
     HotRecord& record = arena_.hot(slot);
-    if (record.has_io()) ios_.give_back(std::exchange(record.io, ConnectionIoPool::kNone));
+    if (!record.has_io) return;
+    record.has_io = false;
+    ios_.give_back(std::exchange(arena_.cold(slot).io, ConnectionIoPool::kNone));
   }
   OutputMoved output_moved(uint32_t slot) {
     const ConnectionIo* const owned = io(slot);

@@ -20,7 +20,7 @@
 // What it costs to know who is still alive: the bookkeeping of heartbeats, without the system calls
 // and the codec that bring them.
 //
-// One iteration is one tick of 64 ms of simulated time in the life of N sessions: the heartbeats
+// One iteration is one tick of 16 ms of simulated time in the life of N sessions: the heartbeats
 // that fall into it, in batches as epoll_wait gives them, then the look at the deadlines. Every
 // session beats once in 30 s. `per_heartbeat` is everything that was done, divided by the
 // heartbeats: this is what to compare. A repetition is whole intervals of 30 s, after one that is
@@ -39,7 +39,8 @@ constexpr uint32_t kJitterMs = 500;
 // In a shuffled schedule up to two intervals lie between two heartbeats of a session: granted this
 // long, it is never asked for one.
 constexpr uint16_t kHeartbeatS = 60;
-constexpr uint16_t kTimeoutS = 3 * kHeartbeatS;
+constexpr uint8_t kMisses = 3;
+constexpr uint16_t kTimeoutS = kMisses * kHeartbeatS;
 
 // Either way slots are met in an order that has nothing to do with their place in memory.
 enum class Arrivals : int64_t {
@@ -95,7 +96,7 @@ class WheelAndList final {
       HotRecord& record = table_.hot(slot);
       record.state = SessionState::kOpen;
       record.heartbeat_s = kHeartbeatS;
-      record.timeout_s = kTimeoutS;
+      record.misses = kMisses;
       table_.sessions.push_newest(slot);
       table_.wheel.arm(slot, next_due(record, std::nullopt, settings_));
     }

@@ -9,12 +9,12 @@ namespace {
 
 constexpr uint32_t kNowMs = 0xFFFFFF00;  // the clock wraps within these tests
 
-HotRecord open_session(uint16_t heartbeat_s, uint16_t timeout_s) {
+HotRecord open_session(uint16_t heartbeat_s, uint8_t misses) {
   HotRecord record;
   record.state = SessionState::kOpen;
   record.last_activity = WrappingMs(kNowMs);
   record.heartbeat_s = heartbeat_s;
-  record.timeout_s = timeout_s;
+  record.misses = misses;
   return record;
 }
 
@@ -32,16 +32,14 @@ TEST(Liveness, GrantsWithinTheBoundsAndTheDefaultForNoWish) {
 }
 
 TEST(Liveness, TimeoutIsTheHeartbeatTimesTheMisses) {
-  LivenessSettings settings;
-  settings.misses = 3;
-  EXPECT_EQ(timeout_s_for(settings, 30), 90);
-  settings.misses = 100;
-  EXPECT_EQ(timeout_s_for(settings, 1800), 65535);  // what the wire can say
+  EXPECT_EQ(open_session(30, 3).timeout_s(), 90);
+  EXPECT_EQ(open_session(30, 3).timeout_ms(), 90'000u);
+  EXPECT_EQ(open_session(655, 100).timeout_s(), 65'500);  // the longest that may be set
 }
 
 TEST(Liveness, PingsAfterOneIntervalAndGraceAndNotBefore) {
   const LivenessSettings settings;
-  const HotRecord record = open_session(10, 30);
+  const HotRecord record = open_session(10, 3);
   EXPECT_EQ(next_due(record, kNoOutput, settings), after_ms(10'501));
   EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(10'500)), DueAction::kNothing);
   EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(10'501)), DueAction::kSendPing);
@@ -49,7 +47,7 @@ TEST(Liveness, PingsAfterOneIntervalAndGraceAndNotBefore) {
 
 TEST(Liveness, EvictsAtTheTimeoutAndNotBefore) {
   const LivenessSettings settings;
-  HotRecord record = open_session(10, 30);
+  HotRecord record = open_session(10, 3);
   record.is_pinged = true;
   EXPECT_EQ(next_due(record, kNoOutput, settings), after_ms(30'001));
   EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(30'000)), DueAction::kNothing);
@@ -58,14 +56,14 @@ TEST(Liveness, EvictsAtTheTimeoutAndNotBefore) {
 
 TEST(Liveness, OneMissLeavesNoTimeForAPing) {
   const LivenessSettings settings;
-  const HotRecord record = open_session(10, 10);
+  const HotRecord record = open_session(10, 1);
   EXPECT_EQ(next_due(record, kNoOutput, settings), after_ms(10'001));
   EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(10'001)), DueAction::kEvict);
 }
 
 TEST(Liveness, BlockedOutputIsLookedAtBeforeTheHeartbeat) {
   const LivenessSettings settings{.write_stall_ms = 2000};
-  const HotRecord record = open_session(10, 30);
+  const HotRecord record = open_session(10, 3);
   const OutputMoved output_moved = WrappingMs(kNowMs);
   EXPECT_EQ(next_due(record, output_moved, settings), after_ms(2001));
   EXPECT_EQ(due_action(record, output_moved, settings, after_ms(2000)), DueAction::kNothing);
@@ -76,7 +74,7 @@ TEST(Liveness, EveryStateBeforeWelcomeHasTheHelloTimeout) {
   const LivenessSettings settings{.hello_timeout_ms = 8000};
   for (const SessionState state :
        {SessionState::kAwaitProxyHeader, SessionState::kAwaitProtocol, SessionState::kAwaitHello}) {
-    HotRecord record = open_session(10, 30);
+    HotRecord record = open_session(10, 3);
     record.state = state;
     EXPECT_EQ(next_due(record, kNoOutput, settings), after_ms(8001));
     EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(8000)), DueAction::kNothing);
@@ -85,7 +83,7 @@ TEST(Liveness, EveryStateBeforeWelcomeHasTheHelloTimeout) {
 }
 
 TEST(Liveness, LingeringEnds) {
-  HotRecord record = open_session(10, 30);
+  HotRecord record = open_session(10, 3);
   record.state = SessionState::kLingering;
   EXPECT_EQ(due_action(record, kNoOutput, {}, after_ms(kLingerMs - 1)), DueAction::kNothing);
   EXPECT_EQ(due_action(record, kNoOutput, {}, after_ms(kLingerMs)), DueAction::kEndLinger);
