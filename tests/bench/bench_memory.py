@@ -98,13 +98,13 @@ def title(run):
     return f"{run['program']}, {run['loops']} loops" if "loops" in run else run["program"]
 
 
-def verdict(run):
+def verdict(run, budget_bytes):
     if "loops" not in run:
         return ""
-    return "holds" if run["rss_slope_bytes"] <= BUDGET_BYTES else "BROKEN"
+    return "holds" if run["rss_slope_bytes"] <= budget_bytes else "BROKEN"
 
 
-def print_run(run):
+def print_run(run, budget_bytes):
     print(f"\n{title(run)}")
     for one in run["samples"]:
         user = one["user"]
@@ -112,7 +112,8 @@ def print_run(run):
             f"  {one['sessions']:>6,} sessions   Rss {user['rss'] / 1024:>9,.0f} KiB   "
             f"private {user['private'] / 1024:>9,.0f} KiB"
         )
-    print(f"  a session: user {run['rss_slope_bytes']:.0f} bytes of Rss  {verdict(run)}")
+    print(f"  a session: user {run['rss_slope_bytes']:.0f} bytes of Rss  "
+          f"{verdict(run, budget_bytes)}")
     print(f"             user {run['private_slope_bytes']:.0f} bytes private")
     kernel = run["kernel_slope_bytes"]
     if not kernel:
@@ -127,7 +128,7 @@ def print_report(result):
     print("Slope over the samples; device ids of 16 characters; each has sent one PING and is")
     print("silent again. Kernel bytes are of both ends, since client and server share a machine.")
     for run in result["runs"]:
-        print_run(run)
+        print_run(run, result["budget_bytes"])
 
 
 def page(result):
@@ -140,7 +141,7 @@ def page(result):
             f"{run['rss_slope_bytes']:,.0f}",
             f"{run['private_slope_bytes']:,.0f}",
             f"{kernel:,.0f}" if kernel else "not readable",
-            verdict(run),
+            verdict(run, result["budget_bytes"]),
         ])
     heads = [
         "program", "resident, bytes", "private, bytes", "kernel, both ends, bytes",

@@ -1,4 +1,4 @@
-"""The peer that holds device connections too: Mosquitto, a broker of MQTT, as Debian packages it."""
+"""The peer that holds device connections too: Mosquitto, a broker of MQTT, of Debian's package."""
 
 import pathlib
 import re

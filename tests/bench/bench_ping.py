@@ -109,7 +109,7 @@ def page(result):
     ]
     heads = ["load", "program", "pings/s", "round trip p50 / p99 / p99.9 / max, us"]
     return [
-        "What the answer to a device's PING costs the server, in CPU time of user and kernel.",
+        "What the answer to a device's PING costs the server, in CPU time of user and kernel. "
         f"{result['rounds']} rounds; a window is {result['window_s']:g} s after "
         f"{result['warm_up_s']:g} s of the same load.",
         "",

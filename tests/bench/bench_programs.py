@@ -235,7 +235,8 @@ def wait_for_port(process, address, log):
 
 def cpu_s(pid):
     """What a process has used so far. Source: proc(5), /proc/PID/stat, fields 14 and 15."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    text = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    fields = text.rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

@@ -26,15 +26,15 @@ def measure(programs, options):
 
 
 def print_report(result):
-    print(f"\nOne small frame to each of {result['connections']:,}: the server's PING to the silent.")
+    print(f"\nOne small frame to each of {result['connections']:,}: a PING to the silent.")
     bench_acts.print_report(result)
 
 
 def page(result):
     return [
-        "What it costs to send one small frame to everybody: the gateway's own PING to devices whose "
-        "heartbeat is due, found in the timing wheel, beside a bare loop of sends. It stands in for "
-        "a push to many, which this version does not have. No budget.",
+        "What it costs to send one small frame to everybody: the gateway's own PING to devices "
+        "whose heartbeat is due, found in the timing wheel, beside a bare loop of sends. It stands "
+        "in for a push to many, which this version does not have. No budget.",
         "",
         *bench_acts.page(result),
     ]

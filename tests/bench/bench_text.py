@@ -22,6 +22,19 @@ def ratio_text(values):
     return spread_text(values, "{:.3f}".format)
 
 
+def is_client_busy(shares):
+    """Whether the client may have been the limit, with any of the programs."""
+    return any(busy["client_share"] > CLIENT_BUSY for busy in shares.values())
+
+
+def remarks(compared):
+    """What must be said of a comparison beside its figures."""
+    said = [verdict(compared["budget"])] if "budget" in compared else []
+    if compared.get("client_was_limit"):
+        said.append("the client was the limit, so that nothing is claimed of any program")
+    return said
+
+
 def verdict(limits):
     """What became of a budget."""
     noise = f", and {limits['noise']} for noise" if limits["noise"] else ""
@@ -36,8 +49,8 @@ def print_comparison(compared):
         ratio = compared["ratios"].get(name)
         against = f"   gateway / {name} {ratio_text(ratio)}" if ratio else ""
         print(f"  {name:<10} {spread_text(values):<28} ({least}..{most}){against}")
-    if "budget" in compared:
-        print(f"  {verdict(compared['budget'])}")
+    for remark in remarks(compared):
+        print(f"  {remark}")
 
 
 def print_shares(shares):
@@ -56,7 +69,7 @@ def markdown_table(heads, rows):
 
 
 def comparison_table(comparisons):
-    """A row a comparison, a column a program and a ratio; then the verdicts."""
+    """A row a comparison, a column a program and a ratio; then what must be said of them."""
     names = list(dict.fromkeys(name for one in comparisons for name in one["programs"]))
     others = [name for name in names if name != "gateway"]
     heads = ["median [quartiles]", "unit", *names, *(f"gateway / {name}" for name in others)]
@@ -68,9 +81,8 @@ def comparison_table(comparisons):
         row += [ratio_text(ratios[name]) if name in ratios else "" for name in others]
         rows.append(row)
     lines = markdown_table(heads, rows)
-    verdicts = [f"- {one['what']}: {verdict(one['budget'])}" for one in comparisons
-                if "budget" in one]
-    return lines + ([""] + verdicts if verdicts else [])
+    said = [f"- {one['what']}: {remark}" for one in comparisons for remark in remarks(one)]
+    return lines + (["", *said] if said else [])
 
 
 def shares_table(titled):

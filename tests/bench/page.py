@@ -14,7 +14,7 @@ PAGE = ROOT / "docs/benchmarks.md"
 HEAD = """\
 # Benchmarks
 
-<!-- Made by tests/bench/run of docs/measured/*.json; a change by hand is lost, and fails a test. -->
+<!-- Made by tests/bench/run of docs/measured/*.json; a change by hand fails a test. -->
 
 What was measured, by which command, when, and on which machine.
 
@@ -29,16 +29,16 @@ tests/bench/run accept --keep            # and puts it on this page
 
 A **floor** (`tests/bench/floor.cc`) is the smallest program that makes the same system calls as the
 gateway for one thing and does nothing else: no deadlines, no identity, no limits. What the gateway
-costs beyond it is the price of being a gateway. A **peer** is a whole program from Debian that holds
-device connections too. The same client (`bench_ping_load`) drives all of them in turn, A B C A B C,
+costs beyond it is the price of being a gateway. A **peer** is a whole program from Debian that
+holds device connections too. The same client (`bench_ping_load`) drives all of them in turn, A B C A B C,
 servers on one processor and client on another; Mosquitto by MQTT 3.1.1, the others by the native
 protocol.
 
 Look at the ratios: a ratio is of two windows of one round, so that what else the machine did met
 both. Absolute times say more about the machine than about the programs. A figure is the median over
-the rounds, with quartiles. Server cost is the server's own CPU time, user and kernel, not time on the
-wall: the client shares the machine, and where it used most of its processor it was the limit, so
-that no throughput is claimed there.
+the rounds, with quartiles. Server cost is the server's own CPU time, user and kernel, not time on
+the wall: the client shares the machine, and where it used most of its processor it was the limit,
+so that no throughput is claimed there.
 """
 
 PEERS_HEAD = """\
@@ -63,20 +63,22 @@ def render(records):
 
 
 def section(title, record, page):
-    lines = [f"## {title}", "", f"`{record['command']}`", "", *page(record["result"]), ""]
-    return "\n".join([*lines, *machine_lines(record["machine"])]) + "\n"
+    command = f"`{record['command']}`" if "command" in record else ""
+    lines = [f"## {title}", "", command, "", *page(record.get("result", record)), ""]
+    return "\n".join([*lines, *machine_lines(record.get("machine", {}))]).rstrip() + "\n"
 
 
 def machine_lines(machine):
-    """One short line a fact, small enough to stand under each section."""
-    known = {key: value for key, value in machine.items() if key not in ("settings", "peers")}
-    facts = "; ".join(f"{key.replace('_', ' ')} {value}" for key, value in known.items())
-    lines = [f"Measured on: {facts}."]
+    """Paragraphs: when, of which commit and where; the gateway's settings; the peers'."""
+    apart = ("measured", "settings", "peers")
+    known = {key: value for key, value in machine.items() if key not in apart}
+    facts = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in known.items())
+    lines = [f"Measured {machine['measured']}: {facts}."] if "measured" in machine else []
     if "settings" in machine:
-        lines.append(f"Gateway: {bench_machine.fact_text(machine['settings'])}.")
+        lines += ["", f"Gateway: {bench_machine.fact_text(machine['settings'])}."]
     for name, peer in machine.get("peers", {}).items():
-        lines.append(f"{name}: {bench_machine.fact_text(peer)}.")
-    return [line + "  " for line in lines[:-1]] + lines[-1:]
+        lines += ["", f"{name.capitalize()}: {bench_machine.fact_text(peer)}."]
+    return lines
 
 
 def plain_page(result):
@@ -96,6 +98,8 @@ def plain_rows(value, name=""):
 
 def is_better(compared, ratio):
     """Whether the other program is better than the gateway beyond the spread."""
+    if compared.get("client_was_limit"):
+        return False
     low, high = ratio["quartiles"]
     return high < 1 if compared["more_is_better"] else low > 1
 
@@ -103,7 +107,7 @@ def is_better(compared, ratio):
 def peers_lines(records):
     rows = []
     for record in records.values():
-        for compared in record["result"].get("comparisons", []):
+        for compared in record.get("result", {}).get("comparisons", []):
             for name, ratio in compared["ratios"].items():
                 if is_better(compared, ratio):
                     gateway, other = (compared["programs"][key] for key in ("gateway", name))

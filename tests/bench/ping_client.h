@@ -82,7 +82,9 @@ class PingClient final {
     std::vector<Nanoseconds> planned;  // of the PINGs that have no answer yet, oldest first
   };
 
-  static constexpr uint32_t kUnwelcomedMax = 256;
+  // Below the shortest backlog of the servers that are compared, Mosquitto's 100: beyond it
+  // connect(2) would wait a second for the next try.
+  static constexpr uint32_t kUnwelcomedMax = 64;
   static constexpr uint32_t kConnectionsPerSource = 2000;
   static constexpr int kBatchMax = 256;
   static constexpr uint32_t kBunchMax = 64;  // PINGs between two looks at the answers
