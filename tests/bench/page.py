@@ -30,9 +30,9 @@ tests/bench/run accept --keep            # and puts it on this page
 A **floor** (`tests/bench/floor.cc`) is the smallest program that makes the same system calls as the
 gateway for one thing and does nothing else: no deadlines, no identity, no limits. What the gateway
 costs beyond it is the price of being a gateway. A **peer** is a whole program from Debian that
-holds device connections too. The same client (`bench_ping_load`) drives all of them in turn, A B C A B C,
-servers on one processor and client on another; Mosquitto by MQTT 3.1.1, the others by the native
-protocol.
+holds device connections too. The same client (`bench_ping_load`) drives all of them in turn,
+A B C A B C, servers on one processor and client on another; Mosquitto by MQTT 3.1.1, the others by
+the native protocol.
 
 Look at the ratios: a ratio is of two windows of one round, so that what else the machine did met
 both. Absolute times say more about the machine than about the programs. A figure is the median over
@@ -118,6 +118,8 @@ def peers_lines(records):
                         bench_text.spread_text(gateway),
                         bench_text.ratio_text(ratio),
                     ])
+    if not records:
+        return ["Nothing has been measured yet."]
     if not rows:
         return ["Nowhere."]
     # Peers first: to lose to a whole program says more than to lose to a floor.

@@ -55,9 +55,6 @@ class PingClient final {
   // Connects everything and waits for the last WELCOME.
   [[nodiscard]] Status connect_all();
 
-  // Sends one PING on every connection and waits until all are answered or it is `give_up`.
-  void ping_all(Nanoseconds give_up);
-
   // PINGs planned between the two moments are the ones told apart in the tally.
   void set_window(Nanoseconds begin, Nanoseconds end);
   // With it every answered connection sends its next PING at once.
@@ -66,6 +63,8 @@ class PingClient final {
   void send_next(Nanoseconds planned);
   // Waits until something comes or until `until`, and handles what came.
   void poll_until(Nanoseconds until);
+  // Sends one PING on every connection and waits until all are answered or it is `give_up`.
+  void ping_all(Nanoseconds give_up);
 
   const PingTally& tally() const { return tally_; }
   uint32_t size() const { return static_cast<uint32_t>(connections_.size()); }

@@ -23,7 +23,7 @@ def test_page_is_made_of_what_was_measured():
 
 
 def test_page_without_results_says_so():
-    assert "Nowhere." in page.render({})
+    assert "Nothing has been measured yet." in page.render({})
 
 
 def test_result_of_no_measurement_here_has_a_section_too():
