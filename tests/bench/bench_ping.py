@@ -49,7 +49,11 @@ def measure(programs, options):
         "warm_up_s": WARM_UP_S,
         "rounds": options.rounds,
         "points": points,
-        "comparisons": [point["comparison"] for point in points],
+        "comparisons": [
+            compared
+            for point in points
+            for compared in (point["comparison"], *point["round_trips"])
+        ],
         "holds": all(point["comparison"]["budget"]["holds"] for point in points),
     }
 
@@ -73,6 +77,12 @@ def measure_point(programs, options, servers, point):
     return {
         "point": str(point),
         "comparison": bench_rounds.budget(compared, "floor", BUDGET, NOISE),
+        "round_trips": [
+            bench_rounds.comparison(
+                f"round trip {name}, {point}", "us", windows, f"round_trip_us.{key}"
+            )
+            for key, name in (("p50", "p50"), ("p99", "p99"), ("p99_9", "p99.9"))
+        ],
         "round_trip_us": {name: round_trip(of_program) for name, of_program in windows.items()},
         "pings_per_s": {
             name: statistics.median(bench_rounds.column(of_program, "achieved_per_s"))
@@ -124,7 +134,7 @@ def page(result):
         f"{result['rounds']} rounds; a window is {result['window_s']:g} s after "
         f"{result['warm_up_s']:g} s of the same load.",
         "",
-        *bench_text.comparison_table(result["comparisons"]),
+        *bench_text.comparison_table([one["comparison"] for one in result["points"]]),
         "",
         "A second copy of the floor in the same rounds, which shows the noise: "
         + "; ".join(

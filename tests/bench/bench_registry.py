@@ -1,9 +1,10 @@
 """Every measurement by its name, in the order of the page.
 
-A module has: TITLE, the heading of its section; measure(programs, options), which returns what can
-become JSON, with "holds" where there is a budget, "comparisons" (bench_rounds.comparison) where
-there are peers, and "windows" for what is too much to keep; print_report(result); and page(result),
-the lines of its section in Markdown. `options` has rounds and seconds.
+A module has: TITLE, the heading of its section, if its name will not do; measure(programs,
+options), which returns what can become JSON, with "holds" where there is a budget, "comparisons"
+(bench_rounds.comparison) where there are peers, and "windows" for what is too much to keep;
+print_report(result); and page(result), the lines of its section in Markdown. `options` has rounds
+and seconds.
 """
 
 import bench_accept

@@ -34,14 +34,16 @@ nlohmann::ordered_json cost_json(const std::string& unit, uint64_t count, const 
   const auto client_ns = static_cast<double>(after.client_ns - before.client_ns);
   const auto machine_ns = static_cast<double>(after.machine_ns - before.machine_ns);
   const auto operations = static_cast<double>(std::max<uint64_t>(count, 1));
-  return {{unit + "s", count},
-          {"window_s", wall_ns / kSecondNs},
-          {"achieved_per_s", static_cast<double>(count) * kSecondNs / wall_ns},
-          {"server_cpu_ns_per_" + unit, server_ns / operations},
-          {"thread_cpu_ns_per_" + unit, thread_ns / operations},
-          {"server_share", server_ns / wall_ns},
-          {"client_share", client_ns / wall_ns},
-          {"others_share", std::max(0.0, machine_ns - server_ns - client_ns) / wall_ns}};
+  nlohmann::ordered_json cost = {
+      {unit + "s", count},
+      {"window_s", wall_ns / kSecondNs},
+      {"achieved_per_s", static_cast<double>(count) * kSecondNs / wall_ns},
+      {"server_cpu_ns_per_" + unit, server_ns / operations},
+      {"server_share", server_ns / wall_ns},
+      {"client_share", client_ns / wall_ns},
+      {"others_share", std::max(0.0, machine_ns - server_ns - client_ns) / wall_ns}};
+  if (after.server_thread_ns > 0) cost["thread_cpu_ns_per_" + unit] = thread_ns / operations;
+  return cost;
 }
 
 }  // namespace holdfast::bench

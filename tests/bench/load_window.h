@@ -29,9 +29,9 @@ struct CpuSample {
 [[nodiscard]] Result<CpuSample> take_sample(const ServerProcess& server);
 
 // What a window cost, per one of `count` operations of which `unit` is the name:
-// {UNITs, window_s, achieved_per_s, server_cpu_ns_per_UNIT, thread_cpu_ns_per_UNIT, server_share,
-// client_share, others_share}. Shares are of one processor: a client near 1 was the limit, not the
-// server.
+// {UNITs, window_s, achieved_per_s, server_cpu_ns_per_UNIT, server_share, client_share,
+// others_share}, and thread_cpu_ns_per_UNIT when a thread is told apart. Shares are of one
+// processor: a client near 1 was the limit, not the server.
 [[nodiscard]] nlohmann::ordered_json cost_json(const std::string& unit, uint64_t count,
                                                const CpuSample& before, const CpuSample& after);
 

@@ -44,8 +44,8 @@ so that no throughput is claimed there.
 PEERS_HEAD = """\
 ## Where a peer is better
 
-Of everything above: where the gateway's ratio to a program is on the wrong side of 1 with both
-quartiles. That the floor costs less is expected; it does less.
+Of everything that was compared: where the gateway's ratio to a program is on the wrong side of 1
+with both quartiles. That the floor costs less is expected; it does less.
 """
 
 
@@ -54,22 +54,37 @@ def render(records):
     parts = [HEAD]
     for name, module in MEASUREMENTS.items():
         if name in records:
-            parts.append(section(module.TITLE, records[name], module.page))
+            parts.append(section(title_of(name), records[name], module.page))
     for name, record in records.items():
         if name not in MEASUREMENTS:
-            parts.append(section(name.replace("-", " ").capitalize(), record, plain_page))
+            parts.append(section(title_of(name), record, plain_page))
     parts.append(PEERS_HEAD + "\n" + "\n".join(peers_lines(records)) + "\n")
     return "\n".join(parts)
 
 
+def title_of(name):
+    """The heading of a section: the measurement's own, or its name."""
+    own = getattr(MEASUREMENTS.get(name), "TITLE", None)
+    return own or name.replace("-", " ").capitalize()
+
+
 def section(title, record, page):
     command = f"`{record['command']}`" if "command" in record else ""
-    lines = [f"## {title}", "", command, "", *page(record.get("result", record)), ""]
-    return "\n".join([*lines, *machine_lines(record.get("machine", {}))]).rstrip() + "\n"
+    result = record.get("result", record)
+    lines = [f"## {title}", "", command, "", *page(result), ""]
+    lines += machine_lines(record.get("machine", {}), programs_of(result))
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def machine_lines(machine):
-    """Paragraphs: when, of which commit and where; the gateway's settings; the peers'."""
+def programs_of(result):
+    """The names of the programs that a result compares."""
+    return {name for one in result.get("comparisons", []) for name in one["programs"]}
+
+
+def machine_lines(machine, programs):
+    """Paragraphs: when, of which commit and where; the gateway's settings; the peers' that took
+    part.
+    """
     apart = ("measured", "settings", "peers")
     known = {key: value for key, value in machine.items() if key not in apart}
     facts = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in known.items())
@@ -77,7 +92,8 @@ def machine_lines(machine):
     if "settings" in machine:
         lines += ["", f"Gateway: {bench_machine.fact_text(machine['settings'])}."]
     for name, peer in machine.get("peers", {}).items():
-        lines += ["", f"{name.capitalize()}: {bench_machine.fact_text(peer)}."]
+        if name in programs:
+            lines += ["", f"{name.capitalize()}: {bench_machine.fact_text(peer)}."]
     return lines
 
 
@@ -98,8 +114,6 @@ def plain_rows(value, name=""):
 
 def is_better(compared, ratio):
     """Whether the other program is better than the gateway beyond the spread."""
-    if compared.get("client_was_limit"):
-        return False
     low, high = ratio["quartiles"]
     return high < 1 if compared["more_is_better"] else low > 1
 
@@ -117,6 +131,7 @@ def peers_lines(records):
                         bench_text.spread_text(other),
                         bench_text.spread_text(gateway),
                         bench_text.ratio_text(ratio),
+                        "the client was the limit" if compared.get("client_was_limit") else "",
                     ])
     if not records:
         return ["Nothing has been measured yet."]
@@ -124,7 +139,8 @@ def peers_lines(records):
         return ["Nowhere."]
     # Peers first: to lose to a whole program says more than to lose to a floor.
     rows.sort(key=lambda row: row[0] == "floor")
-    return bench_text.markdown_table(["program", "figure", "its", "gateway", "ratio"], rows)
+    heads = ["program", "figure", "its", "gateway", "ratio", "but"]
+    return bench_text.markdown_table(heads, rows)
 
 
 def write():

@@ -32,7 +32,7 @@ def test_result_of_no_measurement_here_has_a_section_too():
 
 def test_peer_that_is_better_is_named():
     record = {"command": "x", "machine": {}, "result": {"comparisons": [compared(cost=12)]}}
-    assert "| peer | cost, us | 10.0 | 12.0 | 1.200 |" in page.render({"y": record})
+    assert "| peer | cost, us | 10.0 | 12.0 | 1.200 |  |" in page.render({"y": record})
 
 
 def test_peer_that_is_worse_is_not():
