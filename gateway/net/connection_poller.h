@@ -33,18 +33,26 @@ class ConnectionPoller final {
 
   // The descriptor that other threads wake the loop by stands in the set too, level-triggered.
   [[nodiscard]] Status add_wake(int wake_fd);
+  // And a timer: is_ticked() once, this long from now; what was set before is forgotten.
+  void set_tick(Milliseconds delay);
 
-  // What is ready, waiting up to `wait` for it; empty when nothing is. Valid until the next call.
-  std::span<const Ready> poll(Milliseconds wait);
-  // The last poll() found the wake descriptor readable.
+  // What is ready; empty when no connection is. Waits until anything is, or not at all. Valid until
+  // the next call.
+  std::span<const Ready> poll(bool waits);
+  // The last poll() found the wake descriptor readable, the tick's time come.
   bool is_woken() const { return is_woken_; }
+  bool is_ticked() const { return is_ticked_; }
   static constexpr int kBatchMax = 256;
 
  private:
+  [[nodiscard]] Status add_special(int fd, uint32_t events, uint64_t data);
+
   UniqueFd epoll_;
+  UniqueFd tick_;
   epoll_event events_[kBatchMax];
   Ready ready_[kBatchMax];
   bool is_woken_ = false;
+  bool is_ticked_ = false;
 };
 
 }  // namespace holdfast

@@ -20,14 +20,14 @@ class LoopHandler {
   virtual void on_ready(std::span<const ConnectionPoller::Ready> batch) = 0;
   // The wake descriptor is readable.
   virtual void on_wake() = 0;
-  // The tick's time has come. Returns how long after the next one is. Work that it leaves over is
-  // taken up by on_rest(), after events had their turn.
+  // The tick's time has come. Returns how long after it the next one is. Work that it leaves over
+  // is taken up by on_rest(), after events had their turn.
   virtual Milliseconds on_tick() = 0;
   virtual void on_rest() = 0;
 };
 
 // One pinned thread with a libevent base, whose events are the connection poller (the mailbox's wake
-// descriptor stands in its set too) and the tick.
+// descriptor and the tick stand in its set too) and what is left over.
 // Thread: open(), start() and join() from the thread that owns it; the rest on its own.
 // Owns: the thread and the epoll set.
 class Loop final {
@@ -53,17 +53,14 @@ class Loop final {
   void on_poller_ready();
   void on_tick();
   void on_rest();
-  Milliseconds until_timers() const;
 
   const LoopIndex index_;
   LoopHandler& handler_;
   ConnectionPoller poller_;
   EventBase base_;
   EventBase::Watch* poller_watch_ = nullptr;
-  EventBase::Watch* tick_watch_ = nullptr;
   EventBase::Watch* rest_watch_ = nullptr;
   const int wake_fd_;
-  uint64_t next_tick_ms_ = 0;
   bool is_rest_due_ = false;
   bool is_stopping_ = false;
   std::thread thread_;

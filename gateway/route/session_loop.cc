@@ -60,7 +60,9 @@ void SessionLoop::on_ready(std::span<const ConnectionPoller::Ready> batch) {
     if (turns++ % kTurnsPerClock == 0) now_ = wrapping_now();
     if (table_.is_current(ready.slot, ready.generation)) take_turn(ready.slot, ready.events);
   });
-  end_round();
+  free_retired();
+  // Heartbeats change nothing of it but who is idlest, which the next tick tells.
+  if (has_load_changed()) publish_load();
 }
 
 void SessionLoop::on_wake() {
@@ -186,6 +188,12 @@ bool SessionLoop::drain_some() {
 void SessionLoop::end_round() {
   free_retired();
   publish_load();
+}
+
+bool SessionLoop::has_load_changed() const {
+  return memory_bytes() != load_.memory_bytes.value() ||
+         table_.sessions.size() != counters_.sessions.value() ||
+         table_.awaiting_hello.size() != counters_.handshaking.value();
 }
 
 void SessionLoop::publish_load() {

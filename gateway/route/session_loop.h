@@ -126,6 +126,7 @@ class SessionLoop final : private LoopHandler {
   bool shed_one();
   bool shed_for_memory();
   bool drain_some();
+  bool has_load_changed() const;
   void publish_load();
   uint64_t idlest_ms();
   void do_due_work();

@@ -6,6 +6,7 @@ import pathlib
 import platform
 import subprocess
 
+import bench_mosquitto
 import bench_programs
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -44,6 +45,14 @@ def congestion_control():
     return path.read_text(encoding="ascii").strip()
 
 
+def peer_facts(programs):
+    """Version and settings of every peer that is installed."""
+    if not programs.mosquitto_binary:
+        return {}
+    version = bench_mosquitto.version(programs.mosquitto_binary)
+    return {"mosquitto": {"version": version} | bench_mosquitto.SETTINGS}
+
+
 def facts(root, programs):
     memory_bytes = os.sysconf("SC_PHYS_PAGES") * PAGE_BYTES
     return {
@@ -56,15 +65,21 @@ def facts(root, programs):
         "kernel": f"{platform.system()} {platform.release()}",
         "tcp": congestion_control(),
         "settings": bench_programs.GATEWAY_SETTINGS,
+        "peers": peer_facts(programs),
         "priority": "before other programs" if programs.has_priority else "as other programs",
     }
 
 
+def fact_text(value):
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={fact_text(part)}" for key, part in value.items())
+    return str(value)
+
+
 def print_facts(machine):
-    for key, value in machine.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{name}={setting}" for name, setting in value.items())
-        print(f"{key.replace('_', ' '):<11} {value}")
+    facts_and_peers = {key: value for key, value in machine.items() if key != "peers"}
+    for key, value in (facts_and_peers | (machine["peers"] or {"peers": "none installed"})).items():
+        print(f"{key.replace('_', ' '):<11} {fact_text(value)}")
 
 
 def user_memory_bytes(pid):

@@ -1,18 +1,22 @@
-"""The server's CPU time for a ping, against the floor program in the same run.
+"""The server's CPU time for a ping, against the floor program and a broker in the same run.
 
-Floor and gateway run side by side on one processor; the same client on another drives them in turn,
-so that what the machine does meanwhile meets both. A pair is one window of each, and gives a ratio.
+The servers run side by side on one processor; the same client on another drives them in turn.
 """
 
 import dataclasses
 import statistics
 
-BUDGET = 1.15
-# For noise. Against a second copy of itself the floor came out up to 1.03 (median of 7 pairs), on
-# two processors that other programs wanted too.
-NOISE = 0.05
+import bench_rounds
+import bench_text
+
+TITLE = "A ping"
+BUDGET = 1.05
+# For noise: a second copy of the floor came out up to 1.03 x floor (median of 7 rounds), on two
+# processors that other programs wanted too. Every run measures such a twin and tells.
+NOISE = 0.03
+TWIN = "floor again"
 WARM_UP_S = 0.5
-CLIENT_BUSY = 0.9
+PERCENTILES = ("p50", "p99", "p99_9", "max")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,110 +34,118 @@ class Point:
 POINTS = (Point(5000, 5000), Point(5000, 20000), Point(256, 0))
 
 
-def measure(programs, pairs, seconds):
-    """Returns for each point the windows of both programs, their summary, and whether it holds."""
-    runs = {point: [] for point in POINTS}
-    with programs.floor() as floor, programs.gateway(loops=1) as gateway:
-        for pair in range(pairs):
-            for point in POINTS:
-                runs[point].append(run_pair(programs, point, seconds, floor, gateway, pair % 2))
-    points = [summary(point, windows) for point, windows in runs.items()]
+def measure(programs, options):
+    """Returns for each point the windows of all programs, their comparison, and whether it holds.
+
+    `options`: rounds, seconds.
+    """
+    starts = {"floor": programs.floor(), "gateway": programs.gateway(loops=1)}
+    starts |= {name: start() for name, start in programs.peers().items()}
+    starts[TWIN] = programs.floor()
+    with bench_rounds.running(starts) as servers:
+        points = [measure_point(programs, options, servers, point) for point in POINTS]
     return {
-        "budget": BUDGET,
-        "noise": NOISE,
-        "window_s": seconds,
+        "window_s": options.seconds,
         "warm_up_s": WARM_UP_S,
+        "rounds": options.rounds,
         "points": points,
-        "holds": all(point["holds"] for point in points),
+        "comparisons": [
+            compared
+            for point in points
+            for compared in (point["comparison"], *point["round_trips"])
+        ],
+        "holds": all(point["comparison"]["budget"]["holds"] for point in points),
     }
 
 
-def run_pair(programs, point, seconds, floor, gateway, is_gateway_first):
-    order = [("floor", floor), ("gateway", gateway)]
-    if is_gateway_first:
-        order.reverse()
-    arguments = ["--connections", point.connections, "--rate", point.rate_per_s]
-    arguments += ["--seconds", seconds, "--warm-up", WARM_UP_S]
-    return {name: programs.load(server, arguments) for name, server in order}
+def measure_point(programs, options, servers, point):
+    def one_window(_name, server, _round):
+        return programs.load(
+            server,
+            "ping",
+            connections=point.connections,
+            rate=point.rate_per_s,
+            seconds=options.seconds,
+            warm_up=WARM_UP_S,
+        )
 
-
-def spread(values):
-    """Median, quartiles and ends."""
-    quartiles = statistics.quantiles(values, n=4, method="inclusive")
-    return {
-        "median": statistics.median(values),
-        "quartiles": [quartiles[0], quartiles[2]],
-        "range": [min(values), max(values)],
-    }
-
-
-def column(windows, name, key):
-    return [pair[name][key] for pair in windows]
-
-
-def summary(point, windows):
-    cost = {name: column(windows, name, "server_cpu_ns_per_ping") for name in ("floor", "gateway")}
-    ratio = spread([gateway / floor for floor, gateway in zip(cost["floor"], cost["gateway"])])
-    client_share = statistics.median(column(windows, "gateway", "client_share"))
+    windows = bench_rounds.in_turn(options.rounds, servers, one_window)
+    twin = windows.pop(TWIN)
+    compared = bench_rounds.comparison(
+        f"server CPU a ping, {point}", "us", windows, "server_cpu_ns_per_ping", scale=1000
+    )
     return {
         "point": str(point),
-        "floor_ns": spread(cost["floor"]),
-        "gateway_ns": spread(cost["gateway"]),
-        "ratio": ratio,
-        "server_share": statistics.median(column(windows, "gateway", "server_share")),
-        "client_share": client_share,
-        "client_was_limit": client_share > CLIENT_BUSY,
-        "others_share": statistics.median(column(windows, "gateway", "others_share")),
-        "holds": ratio["median"] <= BUDGET + NOISE,
+        "comparison": bench_rounds.budget(compared, "floor", BUDGET, NOISE),
+        "round_trips": [
+            bench_rounds.comparison(
+                f"round trip {name}, {point}", "us", windows, f"round_trip_us.{key}"
+            )
+            for key, name in (("p50", "p50"), ("p99", "p99"), ("p99_9", "p99.9"))
+        ],
+        "round_trip_us": {name: round_trip(of_program) for name, of_program in windows.items()},
+        "pings_per_s": {
+            name: statistics.median(bench_rounds.column(of_program, "achieved_per_s"))
+            for name, of_program in windows.items()
+        },
+        "shares": bench_rounds.shares(windows),
+        "twin_ratio": twin_ratio(windows["floor"], twin),
         "windows": windows,
     }
 
 
-def spread_text(values, digits):
-    """12.3 [11.9..12.8] (11.0..14.2): median, quartiles, ends."""
-    low, high = values["quartiles"]
-    least, most = values["range"]
-    texts = [f"{value:.{digits}f}" for value in (values["median"], low, high, least, most)]
-    return "{} [{}..{}] ({}..{})".format(*texts)
+def twin_ratio(floor, twin):
+    """What the same program comes out as when it is measured twice: the noise."""
+    costs = [bench_rounds.column(one, "server_cpu_ns_per_ping") for one in (floor, twin)]
+    return bench_rounds.spread([again / first for first, again in zip(*costs)])
 
 
-def in_us(values):
-    return {
-        key: [each / 1000 for each in value] if isinstance(value, list) else value / 1000
-        for key, value in values.items()
-    }
-
-
-def round_trip_text(windows, name):
+def round_trip(windows):
     """The median over the windows of each percentile."""
-    keys = ("p50", "p99", "p99_9", "max")
-    medians = [
-        statistics.median(pair[name]["round_trip_us"][key] for pair in windows) for key in keys
+    keys = {key: bench_rounds.column(windows, f"round_trip_us.{key}") for key in PERCENTILES}
+    return {key: statistics.median(values) for key, values in keys.items()}
+
+
+def round_trip_text(percentiles):
+    return " / ".join(f"{percentiles[key]:,.0f}" for key in PERCENTILES)
+
+
+def print_report(result):
+    print("\nA ping: the server's CPU, user and kernel; round trips from the planned time, in us,")
+    print("p50 / p99 / p99.9 / max; none was lost.")
+    for point in result["points"]:
+        bench_text.print_comparison(point["comparison"])
+        for name, percentiles in point["round_trip_us"].items():
+            rate = point["pings_per_s"][name]
+            print(f"  {name:<10} round trip {round_trip_text(percentiles)} at {rate:,.0f} pings/s")
+        print(f"  {TWIN} / floor {bench_text.ratio_text(point['twin_ratio'])}")
+        bench_text.print_shares(point["shares"])
+
+
+def page(result):
+    rows = [
+        [point["point"], name, f"{point['pings_per_s'][name]:,.0f}", round_trip_text(percentiles)]
+        for point in result["points"]
+        for name, percentiles in point["round_trip_us"].items()
     ]
-    return " / ".join(f"{value:,.0f}" for value in medians)
-
-
-def print_point(point):
-    windows = point["windows"]
-    rate = statistics.median(column(windows, "gateway", "achieved_per_s"))
-    print(f"\n{point['point']} ({len(windows)} pairs)")
-    print(f"  floor CPU a ping      {spread_text(in_us(point['floor_ns']), 2)} us")
-    print(f"  gateway CPU a ping    {spread_text(in_us(point['gateway_ns']), 2)} us")
-    verdict = "holds" if point["holds"] else "BROKEN"
-    print(f"  ratio                 {spread_text(point['ratio'], 3)}  {verdict}")
-    print(f"  floor round trip      {round_trip_text(windows, 'floor')} us")
-    print(f"  gateway round trip    {round_trip_text(windows, 'gateway')} us")
-    limit = ", so the client was the limit" if point["client_was_limit"] else ""
-    print(
-        f"  busy                  gateway {point['server_share']:.2f}, "
-        f"client {point['client_share']:.2f} of its processor{limit}; "
-        f"others {point['others_share']:.2f}; {rate:,.0f} pings/s"
-    )
-
-
-def print_report(report):
-    print(f"\nA ping: budget {report['budget']} x floor, and {report['noise']} for noise.")
-    print("CPU: server, user and kernel, median [quartiles] (ends) of the pairs.")
-    print("Round trip: p50 / p99 / p99.9 / max, from the planned time, none lost.")
-    for point in report["points"]:
-        print_point(point)
+    heads = ["load", "program", "pings/s", "round trip p50 / p99 / p99.9 / max, us"]
+    return [
+        "What the answer to a device's PING costs the server, in CPU time of user and kernel. "
+        f"{result['rounds']} rounds; a window is {result['window_s']:g} s after "
+        f"{result['warm_up_s']:g} s of the same load.",
+        "",
+        *bench_text.comparison_table([one["comparison"] for one in result["points"]]),
+        "",
+        "A second copy of the floor in the same rounds, which shows the noise: "
+        + "; ".join(
+            f"{one['point']}: {bench_text.ratio_text(one['twin_ratio'])} x floor"
+            for one in result["points"]
+        )
+        + ".",
+        "",
+        "Round trips count from the planned time. No ping was lost.",
+        "",
+        *bench_text.markdown_table(heads, rows),
+        "",
+        *bench_text.shares_table([(one["point"], one["shares"]) for one in result["points"]]),
+    ]

@@ -5,13 +5,21 @@ import json
 import os
 import pathlib
 import resource
+import shutil
+import socket
 import subprocess
 import tempfile
 import time
 
+import bench_mosquitto
+
 START_S = 20
 STOP_S = 20
 CLIENT_S = 60
+# A server is at rest when it used less than this share of a processor for so long.
+REST_SHARE = 0.02
+REST_S = 0.1
+REST_MAX_S = 20
 
 # Over the defaults: system-chosen ports, and a heartbeat so long that the server never asks.
 GATEWAY_SETTINGS = {
@@ -28,11 +36,15 @@ class CannotMeasure(Exception):
 
 
 class Server:
-    """A running server: its process and where it listens."""
+    """A running server: its process, where it listens, what it speaks, and which of its threads
+    accepts, when one does nothing else.
+    """
 
-    def __init__(self, process, address):
+    def __init__(self, process, address, protocol="native", accept_thread=None):
         self.process = process
         self.address = address
+        self.protocol = protocol
+        self.accept_thread = accept_thread
 
     @property
     def pid(self):
@@ -46,6 +58,8 @@ class Programs:
         self.gateway_binary = self._find(bin_dir, "holdfast")
         self.floor_binary = self._find(bin_dir, "bench_floor")
         self.client_binary = self._find(bin_dir, "bench_ping_load")
+        # Debian puts it where only root's PATH leads.
+        self.mosquitto_binary = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
         self.cpus = sorted(os.sched_getaffinity(0))
         if len(self.cpus) < 2:
             raise CannotMeasure("one processor: server and client would measure each other")
@@ -83,9 +97,9 @@ class Programs:
         )
 
     @contextlib.contextmanager
-    def floor(self):
+    def floor(self, mode="echo"):
         process = self.popen(
-            [self.floor_binary],
+            [self.floor_binary, mode],
             self.cpus[:1],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -95,7 +109,8 @@ class Programs:
             address = process.stdout.readline().strip()
             if not address:
                 raise CannotMeasure("bench_floor did not start")
-            yield Server(process, address)
+            thread = "floor-accept" if mode == "accept" else None
+            yield Server(process, address, accept_thread=thread)
         finally:
             stop(process)
 
@@ -111,15 +126,54 @@ class Programs:
                 command, self.cpus[:loops], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
             try:
-                yield Server(process, wait_for_address(process, log))
+                address = wait_for_address(process, log)
+                yield Server(process, address, accept_thread="hf-accept")
             finally:
                 stop(process)
 
-    def load(self, server, arguments):
+    @contextlib.contextmanager
+    def mosquitto(self):
+        """The peer: a broker of Debian's on the first processor."""
+        address = f"127.0.0.1:{free_port()}"
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
+            config = bench_mosquitto.write_config(folder, address)
+            process = self.popen(
+                [self.mosquitto_binary, "-c", config],
+                self.cpus[:1],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+            try:
+                wait_for_port(process, address, log)
+                yield Server(process, address, protocol="mqtt")
+            finally:
+                stop(process)
+
+    def session_cost(self):
+        """What a session is to take by the sizes of its parts, and what records alone do take."""
+        command = [self.gateway_binary.parent / "bench_session_cost"]
+        process = self.popen(command, self.cpus[:1], stdout=subprocess.PIPE, text=True)
+        output, _ = process.communicate(timeout=CLIENT_S)
+        if process.returncode != 0:
+            raise CannotMeasure("bench_session_cost failed")
+        return json.loads(output)
+
+    def peers(self):
+        """The servers of others that are installed here: name and how to start one."""
+        return {"mosquitto": self.mosquitto} if self.mosquitto_binary else {}
+
+    def client_command(self, server, measure, options):
+        command = [self.client_binary, "--measure", measure, "--target", server.address]
+        command += ["--protocol", server.protocol, "--server-pid", server.pid]
+        for key, value in options.items():
+            command += [f"--{key.replace('_', '-')}", value]
+        return command
+
+    def load(self, server, measure, flags=(), **options):
         """Runs the client to its end and returns what it measured."""
-        command = [self.client_binary, "--target", server.address, "--server-pid", server.pid]
         process = self.popen(
-            [*command, *arguments],
+            [*self.client_command(server, measure, options), *flags],
             self.cpus[1:2],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -139,8 +193,8 @@ class Programs:
     @contextlib.contextmanager
     def held_connections(self, server, count, first_id):
         """Connections that have each sent a PING and stay silent until the block ends."""
-        command = [self.client_binary, "--target", server.address, "--hold"]
-        command += ["--connections", count, "--first-id", first_id]
+        options = {"connections": count, "first_id": first_id}
+        command = self.client_command(server, "hold", options)
         process = self.popen(
             command, self.cpus[1:2], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -169,6 +223,44 @@ def wait_for_address(process, log):
         time.sleep(0.02)
     log.seek(0)
     raise CannotMeasure(f"the gateway did not start:\n{log.read().decode('utf-8', 'replace')}")
+
+
+def free_port():
+    """For a server that cannot choose one itself."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def wait_for_port(process, address, log):
+    host, _, port = address.partition(":")
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection((host, int(port))):
+            return
+        time.sleep(0.02)
+    log.seek(0)
+    raise CannotMeasure(f"{process.args[0]} did not start:\n{log.read().decode()}")
+
+
+def cpu_s(pid):
+    """What a process has used so far. Source: proc(5), /proc/PID/stat, fields 14 and 15."""
+    text = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    fields = text.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for_rest(servers):
+    """Until they have done with the connections that the last client left behind: the next window
+    is another server's, on the same processor.
+    """
+    deadline = time.monotonic() + REST_MAX_S
+    while time.monotonic() < deadline:
+        before = [cpu_s(server.pid) for server in servers]
+        time.sleep(REST_S)
+        used = sum(cpu_s(server.pid) for server in servers) - sum(before)
+        if used <= REST_SHARE * REST_S * len(servers):
+            return
+    raise CannotMeasure(f"a server does not come to rest within {REST_MAX_S} s")
 
 
 def stop(process):

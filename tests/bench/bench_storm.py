@@ -1,9 +1,9 @@
 """An eviction storm: 15,000 of 18,000 devices fall silent in the same moment, and 3,000 ping on.
 
 Gateway on one processor, both crowds on another, the living before the mute (real-time, where that
-is allowed). A repetition is a
-gateway of its own. The deadline of a mute device is the moment before it sent its last frame, and
-the timeout that it was promised; the error is how much later its GOAWAY had arrived in its kernel.
+is allowed). A repetition is a gateway of its own. The deadline of a mute device is the moment
+before it sent its last frame, and the timeout that it was promised; the error is how much later its
+GOAWAY had arrived in its kernel.
 Calm is after the gateway has asked the silent for a heartbeat and before the first deadline; the
 storm is from the first deadline to the last eviction.
 """
@@ -16,13 +16,13 @@ import subprocess
 import bench_programs
 from bench_programs import CannotMeasure
 
+TITLE = "An eviction storm"
 MUTE = 15_000
 LIVING = 3_000
 HEARTBEAT_S = 2
 MISSES = 3
 GRACE_MS = 500
 PINGS_PER_S = 5_000
-REPETITIONS = 7
 # Promised in docs/life_of_a_connection.md.
 DEADLINE_BUDGET_US = 100_000
 # The 99.9th percentile of the living: storm over calm.
@@ -32,14 +32,9 @@ PERCENTILES = ("p50", "p99", "p99_9", "max")
 S = 1_000_000_000
 
 
-def measure(programs, options=None):
-    """Returns every repetition, their summary, and whether both budgets hold.
-
-    `options` may have `repetitions`, at least 1.
-    """
-    repetitions = getattr(options, "repetitions", None) or REPETITIONS
-    runs = [run_once(programs) for _ in range(repetitions)]
-    return summary(runs)
+def measure(programs, options):
+    """Returns every repetition, their summary, and whether both budgets hold."""
+    return summary([run_once(programs) for _ in range(options.rounds)])
 
 
 def run_once(programs):

@@ -10,21 +10,50 @@
 
 namespace holdfast::bench {
 
-Result<uint64_t> process_cpu_ns(int pid) {
+namespace {
+
+struct TaskSum {
+  uint64_t ran_ns = 0;
+  int tasks = 0;
+};
+
+// Adds up the tasks of a process, or those of one name.
+Result<TaskSum> sum_of_tasks(int pid, const std::string* name) {
   const std::filesystem::path tasks = "/proc/" + std::to_string(pid) + "/task";
   std::error_code error;
-  uint64_t total_ns = 0;
+  TaskSum sum;
   for (const auto& task : std::filesystem::directory_iterator(tasks, error)) {
+    std::string comm;
+    if (name != nullptr &&
+        (!std::getline(std::ifstream(task.path() / "comm"), comm) || comm != *name)) {
+      continue;
+    }
     uint64_t ran_ns = 0;
     if (!(std::ifstream(task.path() / "schedstat") >> ran_ns)) {
       return Status::error(
           "cannot read " + (task.path() / "schedstat").string() +
           ": the kernel needs CONFIG_SCHED_INFO, and threads must not come and go");
     }
-    total_ns += ran_ns;
+    sum.ran_ns += ran_ns;
+    ++sum.tasks;
   }
   if (error) return Status::error("cannot read " + tasks.string() + ": " + error.message());
-  return total_ns;
+  return sum;
+}
+
+}  // namespace
+
+Result<uint64_t> process_cpu_ns(int pid) {
+  const Result<TaskSum> sum = sum_of_tasks(pid, nullptr);
+  if (!sum.is_ok()) return sum.status();
+  return sum.value().ran_ns;
+}
+
+Result<uint64_t> thread_cpu_ns(int pid, const std::string& thread) {
+  const Result<TaskSum> sum = sum_of_tasks(pid, &thread);
+  if (!sum.is_ok()) return sum.status();
+  if (sum.value().tasks == 0) return Status::error("no thread is called " + thread);
+  return sum.value().ran_ns;
 }
 
 uint64_t own_cpu_ns() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "common/status.h"
 
@@ -12,6 +13,9 @@ namespace holdfast::bench {
 // the last tick or switch of each. Source: kernel Documentation/scheduler/sched-stats.rst,
 // "/proc/<pid>/schedstat", the first field.
 [[nodiscard]] Result<uint64_t> process_cpu_ns(int pid);
+
+// The same of those of its threads that are called `thread`; an error when none is.
+[[nodiscard]] Result<uint64_t> thread_cpu_ns(int pid, const std::string& thread);
 
 // The same of the calling process.
 [[nodiscard]] uint64_t own_cpu_ns();

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "common/protocol/native.h"
 #include "tests/bench/device_socket.h"
 
 namespace holdfast::bench {

@@ -11,6 +11,7 @@
 
 #include "common/address.h"
 #include "common/histogram.h"
+#include "common/protocol/frame.h"
 #include "common/status.h"
 #include "common/unique_fd.h"
 #include "tests/bench/ping_client.h"

@@ -16,12 +16,9 @@ namespace holdfast::bench {
 namespace {
 
 constexpr size_t kReceiveBytes = 4096;
-constexpr size_t kPingEchoBytes = sizeof(Nanoseconds);
-constexpr uint16_t kHeartbeatS = 1800;  // the longest that is granted: the server need not ask
+constexpr size_t kFrameBytesMax = 256;  // of the frames that a device sends
 constexpr Nanoseconds kSecondNs = 1'000'000'000;
 constexpr Nanoseconds kWelcomeWaitNs = 20 * kSecondNs;
-constexpr native::FrameLimits kLimits{
-    .body_bytes_max = 1024, .sender = native::Sender::kServer, .before_welcome = false};
 
 // 16 characters, as many device ids have about.
 std::string device_id(uint32_t number) {
@@ -67,9 +64,12 @@ Nanoseconds monotonic_ns() {
   return static_cast<Nanoseconds>(now.tv_sec) * kSecondNs + static_cast<Nanoseconds>(now.tv_nsec);
 }
 
-PingClient::PingClient(const Address& target, uint32_t connections, uint32_t first_id)
+PingClient::PingClient(const Address& target, uint32_t connections, uint32_t first_id,
+                       const DeviceProtocol& protocol, uint16_t heartbeat_s)
     : target_(target),
+      protocol_(protocol),
       first_id_(first_id),
+      heartbeat_s_(heartbeat_s),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       connections_(connections),
       receive_buffer_(kReceiveBytes) {
@@ -106,10 +106,9 @@ Status PingClient::connect_one(uint32_t index) {
   event.data.ptr = connection.get();
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return failed("epoll_ctl");
 
-  std::array<std::byte, 256> hello{};
-  const std::string id = device_id(first_id_ + index);
-  const size_t hello_bytes = native::encode(
-      Hello{.heartbeat_s = kHeartbeatS, .device_id = id, .token = {}, .attributes = {}}, hello);
+  std::array<std::byte, kFrameBytesMax> hello{};
+  const size_t hello_bytes =
+      protocol_.encode_hello(device_id(first_id_ + index), heartbeat_s_, hello);
   if (::send(fd, hello.data(), hello_bytes, MSG_NOSIGNAL) != static_cast<ssize_t>(hello_bytes)) {
     return failed("send HELLO");
   }
@@ -141,65 +140,93 @@ void PingClient::send_next(Nanoseconds planned) {
   if (connection.socket.is_open()) send_ping(connection, planned);
 }
 
+void PingClient::ping_all(Nanoseconds give_up) {
+  const Nanoseconds now = monotonic_ns();
+  for (uint32_t i = 0; i < size(); ++i) {
+    send_next(now);
+    if (i % kBunchMax == 0) poll_until(0);
+  }
+  while (tally_.answered < tally_.sent && monotonic_ns() < give_up) poll_until(give_up);
+}
+
 void PingClient::poll_until(Nanoseconds until) {
   now_ = monotonic_ns();
   const timespec wait = to_timespec(until > now_ ? until - now_ : 0);
   const int count = epoll_pwait2(epoll_.get(), ready_.data(), kBatchMax, &wait, nullptr);
   now_ = monotonic_ns();
   for (int i = 0; i < count; ++i) {
-    receive(*static_cast<Connection*>(ready_[static_cast<size_t>(i)].data.ptr));
+    const epoll_event& event = ready_[static_cast<size_t>(i)];
+    receive(*static_cast<Connection*>(event.data.ptr), event.events);
   }
 }
 
-void PingClient::receive(Connection& connection) {
-  if (!connection.socket.is_open()) return;
+void PingClient::receive(Connection& connection, uint32_t events) {
+  // No further event tells of an end that was there with the bytes before it.
+  const bool is_ended = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  while (connection.socket.is_open() && receive_some(connection) && is_ended) {
+  }
+}
+
+// False when there was nothing.
+bool PingClient::receive_some(Connection& connection) {
   const ssize_t got =
       ::recv(connection.socket.get(), receive_buffer_.data(), receive_buffer_.size(), MSG_DONTWAIT);
-  if (got == 0) return lose(connection, "the server closed a connection");
-  if (got < 0) {
-    if (errno != EAGAIN && errno != EINTR) lose(connection, std::strerror(errno));
-    return;
+  if (got <= 0) {
+    if (got == 0) {
+      on_end(connection);
+    } else if (errno != EAGAIN && errno != EINTR) {
+      lose(connection, std::strerror(errno));
+    }
+    return false;
   }
   const std::span bytes = std::span(receive_buffer_).first(static_cast<size_t>(got));
-  if (connection.incomplete.is_empty()) return read_frames(connection, bytes);
   ByteBuffer& incomplete = connection.incomplete;
+  if (incomplete.is_empty()) {
+    read_frames(connection, bytes);
+    return true;
+  }
   incomplete.append(bytes);
   const std::vector<std::byte> all(incomplete.bytes().begin(), incomplete.bytes().end());
   incomplete.consume(all.size());
   read_frames(connection, all);
+  return true;
 }
 
 void PingClient::read_frames(Connection& connection, std::span<const std::byte> bytes) {
   while (!bytes.empty() && connection.socket.is_open()) {
-    const native::DecodeResult result = native::decode_frame(bytes, kLimits);
-    if (result.status == native::DecodeStatus::kBad) {
-      return lose(connection, std::string("bad frame: ") + std::string(to_text(result.error)));
-    }
-    if (result.status == native::DecodeStatus::kNeedMore)
-      return connection.incomplete.append(bytes);
-    on_frame(connection, result.frame);
+    const ServerFrameResult result = protocol_.read(bytes);
+    if (result.frame == ServerFrame::kIncomplete) return connection.incomplete.append(bytes);
+    on_frame(connection, result);
     bytes = bytes.subspan(result.consumed);
   }
 }
 
-void PingClient::on_frame(Connection& connection, const Frame& frame) {
-  if (const auto* pong = std::get_if<Pong>(&frame)) return on_pong(connection, *pong);
-  if (std::holds_alternative<Welcome>(frame) && !connection.is_welcomed) {
-    connection.is_welcomed = true;
-    --unwelcomed_;
-    return;
+void PingClient::on_frame(Connection& connection, const ServerFrameResult& result) {
+  switch (result.frame) {
+    case ServerFrame::kPong:
+      return on_pong(connection);
+    case ServerFrame::kPing:
+      ++tally_.asked;
+      return;
+    case ServerFrame::kEvicted:
+      connection.is_evicted = true;
+      return;
+    case ServerFrame::kWelcome:
+      if (connection.is_welcomed) return lose(connection, "a second WELCOME");
+      connection.is_welcomed = true;
+      --unwelcomed_;
+      return;
+    case ServerFrame::kIncomplete:
+    case ServerFrame::kUnexpected:
+      return lose(connection, result.why);
   }
-  if (const auto* goaway = std::get_if<Goaway>(&frame)) {
-    return lose(connection, "GOAWAY " + std::to_string(static_cast<int>(goaway->code)) + " " +
-                                std::string(goaway->reason));
-  }
-  lose(connection, "a frame that was not expected");
 }
 
-void PingClient::on_pong(Connection& connection, const Pong& pong) {
-  if (pong.echo.size() != kPingEchoBytes) return lose(connection, "a PONG of the wrong size");
-  Nanoseconds planned = 0;
-  std::memcpy(&planned, pong.echo.data(), sizeof planned);
+// Both protocols answer in the order of the questions.
+void PingClient::on_pong(Connection& connection) {
+  if (connection.planned.empty()) return lose(connection, "an answer without a PING");
+  const Nanoseconds planned = connection.planned.front();
+  connection.planned.erase(connection.planned.begin());
   ++tally_.answered;
   if (samples_ != nullptr) samples_->push_back({planned, now_ - planned});
   if (now_ >= window_begin_ && now_ < window_end_) ++tally_.answered_in_window;
@@ -211,17 +238,22 @@ void PingClient::on_pong(Connection& connection, const Pong& pong) {
 }
 
 void PingClient::send_ping(Connection& connection, Nanoseconds planned) {
-  std::array<std::byte, kPingEchoBytes> echo{};
-  std::memcpy(echo.data(), &planned, sizeof planned);
-  std::array<std::byte, native::kControlFrameBytesMax> ping{};
-  const size_t bytes = native::encode(Ping{echo}, ping);
+  std::array<std::byte, kFrameBytesMax> ping;
+  const size_t bytes = protocol_.encode_ping(ping);
   const ssize_t sent =
       ::send(connection.socket.get(), ping.data(), bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent != static_cast<ssize_t>(bytes)) {
     return lose(connection, std::string("send: ") + std::strerror(errno));
   }
+  connection.planned.push_back(planned);
   ++tally_.sent;
   if (planned >= window_begin_ && planned < window_end_) ++tally_.sent_in_window;
+}
+
+void PingClient::on_end(Connection& connection) {
+  if (!connection.is_evicted) return lose(connection, "the server closed a connection");
+  ++tally_.evicted;
+  connection.socket.reset();
 }
 
 void PingClient::lose(Connection& connection, const std::string& why) {

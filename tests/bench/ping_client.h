@@ -13,9 +13,10 @@
 #include "common/address.h"
 #include "common/byte_buffer.h"
 #include "common/histogram.h"
-#include "common/protocol/native.h"
 #include "common/status.h"
 #include "common/unique_fd.h"
+#include "tests/bench/device_protocol.h"
+#include "tests/bench/native_protocol.h"
 
 namespace holdfast::bench {
 
@@ -23,9 +24,13 @@ using Nanoseconds = uint64_t;  // on the monotonic clock
 
 [[nodiscard]] Nanoseconds monotonic_ns();
 
-// What came back. A PING carries the moment it was planned for, so it is counted in the window it
-// was planned in, however late its PONG is.
+// The longest heartbeat that a gateway grants: it need not ask.
+inline constexpr uint16_t kHeartbeatMaxS = 1800;
+
+// What came back. A PING counts in the window it was planned in, however late its PONG is.
 struct PingTally {
+  uint64_t asked = 0;    // PINGs of the server
+  uint64_t evicted = 0;  // connections that the server closed for silence
   uint64_t sent = 0;
   uint64_t answered = 0;
   uint64_t sent_in_window = 0;
@@ -40,14 +45,16 @@ struct PingSample {
   Nanoseconds round_trip_ns = 0;
 };
 
-// Device connections to one gateway (or floor program), all on one thread, that send PINGs of 8
-// bytes in turn and count the answers.
+// Device connections to one server, all on one thread, that send PINGs in turn and count what comes
+// back. They do not answer the server's own PINGs: they are silent between those of send_next().
 // Thread: one.
 // Owns: the sockets.
 // Limit: what the descriptor limit allows; kUnwelcomedMax HELLOs are under way at a time.
 class PingClient final {
  public:
-  PingClient(const Address& target, uint32_t connections, uint32_t first_id);
+  PingClient(const Address& target, uint32_t connections, uint32_t first_id,
+             const DeviceProtocol& protocol = native_protocol(),
+             uint16_t heartbeat_s = kHeartbeatMaxS);
   PingClient(const PingClient&) = delete;
   PingClient& operator=(const PingClient&) = delete;
 
@@ -64,6 +71,8 @@ class PingClient final {
   void send_next(Nanoseconds planned);
   // Waits until something comes or until `until`, and handles what came.
   void poll_until(Nanoseconds until);
+  // Sends one PING on every connection and waits until all are answered or it is `give_up`.
+  void ping_all(Nanoseconds give_up);
 
   const PingTally& tally() const { return tally_; }
   uint32_t size() const { return static_cast<uint32_t>(connections_.size()); }
@@ -75,24 +84,33 @@ class PingClient final {
   struct Connection {
     UniqueFd socket;
     bool is_welcomed = false;
-    ByteBuffer incomplete;  // a frame's first bytes
+    bool is_evicted = false;
+    ByteBuffer incomplete;             // a frame's first bytes
+    std::vector<Nanoseconds> planned;  // of the PINGs that have no answer yet, oldest first
   };
 
-  static constexpr uint32_t kUnwelcomedMax = 256;
+  // Below the shortest backlog of the servers that are compared, Mosquitto's 100: beyond it
+  // connect(2) would wait a second for the next try.
+  static constexpr uint32_t kUnwelcomedMax = 64;
   static constexpr uint32_t kConnectionsPerSource = 2000;
   static constexpr int kBatchMax = 256;
+  static constexpr uint32_t kBunchMax = 64;  // PINGs between two looks at the answers
 
   [[nodiscard]] Status connect_one(uint32_t index);
   [[nodiscard]] Status wait_for_unwelcomed(uint32_t at_most);
-  void receive(Connection& connection);
+  void receive(Connection& connection, uint32_t events);
+  [[nodiscard]] bool receive_some(Connection& connection);
   void read_frames(Connection& connection, std::span<const std::byte> bytes);
-  void on_frame(Connection& connection, const Frame& frame);
-  void on_pong(Connection& connection, const Pong& pong);
+  void on_frame(Connection& connection, const ServerFrameResult& result);
+  void on_pong(Connection& connection);
   void send_ping(Connection& connection, Nanoseconds planned);
+  void on_end(Connection& connection);
   void lose(Connection& connection, const std::string& why);
 
   const Address target_;
+  const DeviceProtocol& protocol_;
   const uint32_t first_id_;
+  const uint16_t heartbeat_s_;
   UniqueFd epoll_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<std::byte> receive_buffer_;

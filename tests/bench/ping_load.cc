@@ -1,9 +1,11 @@
+#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -11,12 +13,15 @@
 
 #include "common/address.h"
 #include "common/status.h"
-#include "tests/bench/cpu_time.h"
+#include "tests/bench/load_driver.h"
+#include "tests/bench/load_window.h"
+#include "tests/bench/mqtt_protocol.h"
+#include "tests/bench/native_protocol.h"
 #include "tests/bench/ping_client.h"
 
-// The client of tests/bench/run: holds device connections, pings over them at planned times, and
-// says in one line of JSON what a ping cost the server and how long it took. Exit codes: 0 done, 1
-// a connection or an answer was lost, or nothing could be measured; 2 wrong usage.
+// The client of tests/bench/run: opens device connections, does to the server what is to be
+// measured, and says in one line of JSON what that cost the server. Exit codes: 0 done, 1 a
+// connection or an answer was lost, or nothing could be measured; 2 wrong usage.
 namespace holdfast::bench {
 namespace {
 
@@ -26,98 +31,61 @@ constexpr int kExitUsage = 2;
 constexpr double kSecondNs = 1e9;
 // Answers to the window's last PINGs are waited for this long; what has not come then is lost.
 constexpr Nanoseconds kLastAnswersNs = 2'000'000'000;
-// PINGs that are late are sent in bunches of this many, with a look at the answers in between.
-constexpr int kBunchMax = 64;
+// What the server does of its own accord, or when told to, is waited for this long.
+constexpr Nanoseconds kServerActsNs = 20'000'000'000;
+// A server has seen the ends of connections this long after the client closed them.
+constexpr Nanoseconds kServerRestsNs = 100'000'000;
 
 struct Options {
+  std::string measure = "ping";
+  std::string protocol = "native";
   std::string target;
   uint32_t connections = 1000;
   uint32_t first_id = 0;
+  uint16_t heartbeat_s = kHeartbeatMaxS;
   double rate_per_s = 0;
   double warm_up_s = 1;
   double seconds = 5;
-  int server_pid = 0;
-  bool hold = false;
+  double quiet_s = 0;
+  bool signal = false;
+  ServerProcess server;
 };
 
+void add_ping_options(CLI::App& app, Options& options) {
+  app.add_option("--rate", options.rate_per_s,
+                 "ping: PINGs per second over all connections, at planned times; 0: every "
+                 "connection sends one as soon as it has the answer to the last")
+      ->check(CLI::Range(0.0, 1e8));
+  app.add_option("--warm-up", options.warm_up_s, "ping: seconds of load before the window")
+      ->check(CLI::Range(0.0, 3600.0));
+  app.add_option("--seconds", options.seconds, "ping: length of the window that is measured")
+      ->check(CLI::Range(0.1, 3600.0));
+}
+
 void add_options(CLI::App& app, Options& options) {
+  app.add_option("--measure", options.measure,
+                 "ping: answers to the device's PINGs; accept: connections, from the first connect "
+                 "to the last WELCOME; send: the server's own PINGs to devices that are silent; "
+                 "close: evictions for silence; hold: nothing, one PING on each connection, a "
+                 "line, and silence until standard input ends")
+      ->check(CLI::IsMember({"ping", "accept", "send", "close", "hold"}));
+  app.add_option("--protocol", options.protocol, "what the server speaks")
+      ->check(CLI::IsMember({"native", "mqtt"}));
   app.add_option("--target", options.target, "IPv4 ADDRESS:PORT of the server")->required();
   app.add_option("--connections", options.connections, "device connections")
       ->check(CLI::Range(1, 1'000'000));
   app.add_option("--first-id", options.first_id, "number of the first device");
-  app.add_option("--rate", options.rate_per_s,
-                 "PINGs per second over all connections, at planned times; 0: every connection "
-                 "sends one as soon as it has the answer to the last")
-      ->check(CLI::Range(0.0, 1e8));
-  app.add_option("--warm-up", options.warm_up_s, "seconds of load before the window")
+  app.add_option("--heartbeat", options.heartbeat_s, "seconds that devices ask to be silent for");
+  app.add_option("--server-pid", options.server.pid, "the server's process, for its CPU time");
+  app.add_option("--server-thread", options.server.thread,
+                 "name of the thread of which the CPU time is told apart");
+  app.add_option("--quiet", options.quiet_s,
+                 "send, close: seconds between the devices' last PING and the window")
       ->check(CLI::Range(0.0, 3600.0));
-  app.add_option("--seconds", options.seconds, "length of the window that is measured")
-      ->check(CLI::Range(0.1, 3600.0));
-  app.add_option("--server-pid", options.server_pid, "the server's process, for its CPU time");
-  app.add_flag("--hold", options.hold,
-               "send one PING on each connection, print a line, and hold them all silently until "
-               "standard input ends");
+  app.add_flag("--signal", options.signal,
+               "send, close: SIGUSR1 tells the server to begin, when the window does");
+  add_ping_options(app, options);
 }
-
-// What all had used at one moment.
-struct CpuSample {
-  Nanoseconds at = 0;
-  uint64_t server_ns = 0;
-  uint64_t client_ns = 0;
-  uint64_t machine_ns = 0;
-};
-
-Result<CpuSample> take_sample(int server_pid) {
-  const Result<uint64_t> server_ns = process_cpu_ns(server_pid);
-  if (!server_ns.is_ok()) return server_ns.status();
-  return CpuSample{.at = monotonic_ns(),
-                   .server_ns = server_ns.value(),
-                   .client_ns = own_cpu_ns(),
-                   .machine_ns = machine_busy_ns()};
-}
-
-// Sends what is planned and takes what comes, until `end`.
-class LoadDriver final {
- public:
-  LoadDriver(PingClient& client, double rate_per_s)
-      : client_(client), interval_ns_(rate_per_s > 0 ? kSecondNs / rate_per_s : 0) {}
-
-  void start(Nanoseconds now) {
-    begin_ = now;
-    if (interval_ns_ > 0) return;
-    client_.set_echoing(true);
-    for (uint32_t i = 0; i < client_.size(); ++i) client_.send_next(now);
-  }
-
-  void run_until(Nanoseconds end) {
-    for (Nanoseconds now = monotonic_ns(); now < end; now = monotonic_ns()) {
-      for (int i = 0; i < kBunchMax && interval_ns_ > 0 && planned() <= now; ++i) {
-        client_.send_next(planned());
-        ++sent_;
-      }
-      client_.poll_until(interval_ns_ > 0 ? std::min(planned(), end) : end);
-    }
-  }
-
-  // Sends nothing more, and takes the answers that are still on their way.
-  void finish(Nanoseconds give_up) {
-    client_.set_echoing(false);
-    while (client_.tally().answered < client_.tally().sent && monotonic_ns() < give_up) {
-      client_.poll_until(give_up);
-    }
-  }
-
- private:
-  // Counted from the beginning, so that no rounding adds up.
-  Nanoseconds planned() const {
-    return begin_ + static_cast<Nanoseconds>(static_cast<double>(sent_) * interval_ns_);
-  }
-
-  PingClient& client_;
-  const double interval_ns_;
-  Nanoseconds begin_ = 0;
-  uint64_t sent_ = 0;
-};
 
 nlohmann::ordered_json round_trip_json(const Histogram& round_trip_ns) {
   const auto us = [](uint64_t ns) { return static_cast<double>(ns) / 1000; };
@@ -125,28 +93,6 @@ nlohmann::ordered_json round_trip_json(const Histogram& round_trip_ns) {
           {"p99", us(round_trip_ns.percentile(0.99))},
           {"p99_9", us(round_trip_ns.percentile(0.999))},
           {"max", us(round_trip_ns.max())}};
-}
-
-nlohmann::ordered_json window_json(const PingClient& client, const CpuSample& before,
-                                   const CpuSample& after) {
-  const PingTally& tally = client.tally();
-  const auto wall_ns = static_cast<double>(after.at - before.at);
-  const auto server_ns = static_cast<double>(after.server_ns - before.server_ns);
-  const auto client_ns = static_cast<double>(after.client_ns - before.client_ns);
-  const auto machine_ns = static_cast<double>(after.machine_ns - before.machine_ns);
-  const auto pings = static_cast<double>(tally.answered_in_window);
-  return {{"pings", tally.answered_in_window},
-          {"window_s", wall_ns / kSecondNs},
-          {"achieved_per_s", pings * kSecondNs / wall_ns},
-          {"server_cpu_ns_per_ping", pings > 0 ? server_ns / pings : 0},
-          // Shares of one core. A client near 1 was the limit, not the server.
-          {"server_share", server_ns / wall_ns},
-          {"client_share", client_ns / wall_ns},
-          {"others_share", std::max(0.0, machine_ns - server_ns - client_ns) / wall_ns},
-          {"round_trip_us", round_trip_json(tally.round_trip_ns)},
-          {"lost_pings", tally.sent_in_window - tally.answered_of_window},
-          {"lost_connections", client.lost_connections()},
-          {"first_loss", client.first_loss()}};
 }
 
 int fail(const std::string& why) {
@@ -159,7 +105,9 @@ void print_line(const nlohmann::ordered_json& line) {
   std::fflush(stdout);
 }
 
-int measure(PingClient& client, const Options& options) {
+int measure_ping(PingClient& client, const Options& options) {
+  Status status = client.connect_all();
+  if (!status.is_ok()) return fail(status.message());
   LoadDriver driver(client, options.rate_per_s);
   const Nanoseconds start = monotonic_ns();
   const Nanoseconds begin = start + static_cast<Nanoseconds>(options.warm_up_s * kSecondNs);
@@ -167,16 +115,64 @@ int measure(PingClient& client, const Options& options) {
   client.set_window(begin, end);
   driver.start(start);
   driver.run_until(begin);
-  const Result<CpuSample> before = take_sample(options.server_pid);
+  const Result<CpuSample> before = take_sample(options.server);
   driver.run_until(end);
-  const Result<CpuSample> after = take_sample(options.server_pid);
+  const Result<CpuSample> after = take_sample(options.server);
   driver.finish(monotonic_ns() + kLastAnswersNs);
   if (!before.is_ok()) return fail(before.status().message());
   if (!after.is_ok()) return fail(after.status().message());
-  print_line(window_json(client, before.value(), after.value()));
   const PingTally& tally = client.tally();
+  auto line = cost_json("ping", tally.answered_in_window, before.value(), after.value());
+  line["round_trip_us"] = round_trip_json(tally.round_trip_ns);
+  line["lost_pings"] = tally.sent_in_window - tally.answered_of_window;
+  line["lost_connections"] = client.lost_connections();
+  line["first_loss"] = client.first_loss();
+  print_line(line);
   const bool is_whole = client.lost_connections() == 0 && tally.answered == tally.sent;
   return is_whole ? kExitOk : kExitFailed;
+}
+
+int measure_accept(PingClient& client, const Options& options) {
+  const Result<CpuSample> before = take_sample(options.server);
+  Status status = client.connect_all();
+  const Result<CpuSample> after = take_sample(options.server);
+  if (!status.is_ok()) return fail(status.message());
+  if (!before.is_ok()) return fail(before.status().message());
+  if (!after.is_ok()) return fail(after.status().message());
+  print_line(cost_json("connection", client.size(), before.value(), after.value()));
+  return kExitOk;
+}
+
+// Devices have all spoken at the same time and are silent; what the server then does to each of
+// them is measured. `done` counts it.
+int measure_server_act(PingClient& client, const Options& options, const std::string& unit,
+                       const uint64_t& done) {
+  Status status = client.connect_all();
+  if (!status.is_ok()) return fail(status.message());
+  const Nanoseconds silent_since = monotonic_ns();
+  const auto quiet_until = silent_since + static_cast<Nanoseconds>(options.quiet_s * kSecondNs);
+  client.ping_all(silent_since + kLastAnswersNs);
+  const uint64_t before_done = done;
+  while (monotonic_ns() < quiet_until) client.poll_until(quiet_until);
+  if (done != before_done) return fail("the server acted before the window; raise --heartbeat");
+
+  const Result<CpuSample> before = take_sample(options.server);
+  if (options.signal && kill(options.server.pid, SIGUSR1) != 0) {
+    return fail(std::string("kill: ") + std::strerror(errno));
+  }
+  const Nanoseconds give_up = monotonic_ns() + kServerActsNs;
+  while (done - before_done < client.size() && client.lost_connections() == 0 &&
+         monotonic_ns() < give_up) {
+    client.poll_until(give_up);
+  }
+  const Nanoseconds rest_until = monotonic_ns() + kServerRestsNs;
+  while (monotonic_ns() < rest_until) client.poll_until(rest_until);
+  const Result<CpuSample> after = take_sample(options.server);
+  if (!before.is_ok()) return fail(before.status().message());
+  if (!after.is_ok()) return fail(after.status().message());
+  if (client.lost_connections() > 0) return fail(client.first_loss());
+  print_line(cost_json(unit, done - before_done, before.value(), after.value()));
+  return done - before_done == client.size() ? kExitOk : kExitFailed;
 }
 
 void wait_for_end_of_input() {
@@ -186,13 +182,9 @@ void wait_for_end_of_input() {
 }
 
 int hold(PingClient& client) {
-  const Nanoseconds now = monotonic_ns();
-  client.set_window(now, now + 1);
-  for (uint32_t i = 0; i < client.size(); ++i) {
-    client.send_next(now);
-    if (i % kBunchMax == 0) client.poll_until(0);
-  }
-  LoadDriver(client, 0).finish(monotonic_ns() + kLastAnswersNs);
+  Status status = client.connect_all();
+  if (!status.is_ok()) return fail(status.message());
+  client.ping_all(monotonic_ns() + kLastAnswersNs);
   const uint64_t answered = client.tally().answered;
   print_line({{"held", client.size()}, {"answered", answered}});
   wait_for_end_of_input();
@@ -201,8 +193,18 @@ int hold(PingClient& client) {
   return answered == client.size() ? kExitOk : kExitFailed;
 }
 
+int measure(PingClient& client, const Options& options) {
+  if (options.measure == "hold") return hold(client);
+  if (options.measure == "accept") return measure_accept(client, options);
+  const PingTally& tally = client.tally();
+  if (options.measure == "send") return measure_server_act(client, options, "send", tally.asked);
+  if (options.measure == "close")
+    return measure_server_act(client, options, "close", tally.evicted);
+  return measure_ping(client, options);
+}
+
 int run(int argc, char** argv) {
-  CLI::App app("Pings a server over many device connections and tells what a ping cost it.");
+  CLI::App app("Loads a server with device connections and tells what that cost it.");
   Options options;
   add_options(app, options);
   try {
@@ -214,10 +216,10 @@ int run(int argc, char** argv) {
   if (!target.is_ok()) return fail(target.status().message());
   // By default the kernel may be 50 us late, which is longer than many answers take.
   prctl(PR_SET_TIMERSLACK, 1);
-  PingClient client(target.value(), options.connections, options.first_id);
-  const Status status = client.connect_all();
-  if (!status.is_ok()) return fail(status.message());
-  return options.hold ? hold(client) : measure(client, options);
+  const DeviceProtocol& protocol = options.protocol == "mqtt" ? mqtt_protocol() : native_protocol();
+  PingClient client(target.value(), options.connections, options.first_id, protocol,
+                    options.heartbeat_s);
+  return measure(client, options);
 }
 
 }  // namespace

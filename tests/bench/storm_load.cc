@@ -17,6 +17,7 @@
 #include "common/histogram.h"
 #include "common/status.h"
 #include "tests/bench/mute_client.h"
+#include "tests/bench/native_protocol.h"
 #include "tests/bench/ping_client.h"
 
 // Both crowds of tests/bench/bench_storm.py, each a process of its own: `mute` devices that all die
@@ -30,6 +31,7 @@ namespace {
 constexpr int kExitOk = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
+constexpr uint16_t kLivingHeartbeatS = 1800;  // so long that the server never asks
 constexpr Nanoseconds kSecondNs = 1'000'000'000;
 constexpr Nanoseconds kLastAnswersNs = 2 * kSecondNs;
 // How long after the last deadline an eviction is still waited for.
@@ -138,7 +140,8 @@ Histogram round_trips_planned_in(const std::vector<PingSample>& samples, Nanosec
 
 // The script asks for windows, each a line with two moments, once the storm is over.
 int run_living(const Address& target, const Options& options) {
-  PingClient client(target, options.connections, options.first_id);
+  PingClient client(target, options.connections, options.first_id, native_protocol(),
+                    kLivingHeartbeatS);
   std::vector<PingSample> samples;
   client.keep_samples(samples);
   const Status status = client.connect_all();
