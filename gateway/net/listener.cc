@@ -11,12 +11,9 @@
 namespace holdfast {
 namespace {
 
-// Application heartbeats find the dead; these only free what the kernel holds for a peer that
-// vanished while output was on its way, or for a connection whose session never began.
+// Deadlines find the dead in every state; this only frees what the kernel holds for a peer that
+// vanished while output was on its way. No SO_KEEPALIVE: docs/decisions/0013 says why.
 constexpr int kUserTimeoutMs = 60'000;
-constexpr int kKeepaliveIdleS = 600;
-constexpr int kKeepaliveIntervalS = 30;
-constexpr int kKeepaliveProbes = 4;
 
 std::string bind_mend(int error, const Address& address) {
   switch (error) {
@@ -47,11 +44,7 @@ Status set_inherited_options(int socket) {
   };
   constexpr Option kOptions[] = {
       {SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR"},
-      {SOL_SOCKET, SO_KEEPALIVE, 1, "SO_KEEPALIVE"},
       {IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY"},
-      {IPPROTO_TCP, TCP_KEEPIDLE, kKeepaliveIdleS, "TCP_KEEPIDLE"},
-      {IPPROTO_TCP, TCP_KEEPINTVL, kKeepaliveIntervalS, "TCP_KEEPINTVL"},
-      {IPPROTO_TCP, TCP_KEEPCNT, kKeepaliveProbes, "TCP_KEEPCNT"},
       {IPPROTO_TCP, TCP_USER_TIMEOUT, kUserTimeoutMs, "TCP_USER_TIMEOUT"},
   };
   for (const Option& option : kOptions) {
