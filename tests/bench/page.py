@@ -5,6 +5,7 @@ import pathlib
 import bench_machine
 import bench_record
 import bench_text
+import vm_page
 from bench_registry import MEASUREMENTS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -55,8 +56,11 @@ def render(records):
     for name, module in MEASUREMENTS.items():
         if name in records:
             parts.append(section(title_of(name), records[name], module.page))
+    for name, title in vm_page.TITLES.items():
+        if name in records:
+            parts.append(section(title, records[name], vm_page.page))
     for name, record in records.items():
-        if name not in MEASUREMENTS:
+        if name not in MEASUREMENTS and name not in vm_page.TITLES:
             parts.append(section(title_of(name), record, plain_page))
     parts.append(PEERS_HEAD + "\n" + "\n".join(peers_lines(records)) + "\n")
     return "\n".join(parts)
