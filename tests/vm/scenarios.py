@@ -8,8 +8,8 @@ class Scenario:
     """Devices connect, beat for a calm in which each is answered at least once, and then a share
     of them falls silent and is evicted.
 
-    The guest's processors are emulated, about twenty times slower than real ones, so heartbeats
-    are as far apart as it takes for the whole to keep up. Devices that will fall silent ask for a
+    The guest's processors are emulated, many times slower than real ones, so heartbeats are as far
+    apart as it takes for the whole to keep up. Devices that will fall silent ask for a
     shorter one, so that their deaths come soon.
     """
 
