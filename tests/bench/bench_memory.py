@@ -141,7 +141,10 @@ def parts_rows(parts):
     """The budget by sizes, and beside it what a million and two million records took."""
     budget = parts["budget_bytes"]
     rows = [(part, f"{size:,}") for part, size in budget.items()]
-    measured = (("a million", "rss_slope_to_a_million"), ("two million", "rss_slope_to_two_million"))
+    measured = (
+        ("a million", "rss_slope_to_a_million"),
+        ("two million", "rss_slope_to_two_million"),
+    )
     return rows + [
         (f"measured without sockets, slope to {count} sessions", f"{parts[key]:.1f}")
         for count, key in measured
@@ -170,10 +173,11 @@ def page(result):
         "",
         *bench_text.markdown_table(heads, rows),
         "",
-        "What it consists of, by sizes that the compiler asserts (`gateway/route/session_cost.h`), and "
-        "what records and directory entries alone take at numbers of sessions that no descriptor "
-        "limit allows to connect here (`bench_session_cost`). The slopes above are of so few sessions "
-        "that single pages and the table's steps show in them.",
+        "What it consists of, by sizes that the compiler asserts "
+        "(`gateway/route/session_cost.h`), and what records and directory entries alone take at "
+        "numbers of sessions that no descriptor limit allows to connect here "
+        "(`bench_session_cost`). The slopes above are of so few sessions that single pages and the "
+        "table's steps show in them.",
         "",
         *bench_text.markdown_table(["part", "bytes"], parts_rows(result["parts"])),
     ]

@@ -14,8 +14,8 @@ def page(result):
     flood = result["flood"]
     lines = [
         f"{flood['clients_welcomed']:,} devices in one virtual machine with the gateway, under "
-        "software emulation: processors many times slower than real ones, so that counts, bytes and "
-        "ratios mean something and times do not. Profile "
+        "software emulation: processors many times slower than real ones, so that counts, bytes "
+        "and ratios mean something and times do not. Profile "
         f"`{result['profiles'][0]}`, `holdfast doctor`: {result['doctor']}.",
         "",
         *bench_text.markdown_table(["figure", "measured"], list(figures(result))),
