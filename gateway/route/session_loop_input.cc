@@ -258,7 +258,9 @@ void SessionLoop::answer_ping(uint32_t slot, const Ping& ping) {
     return say(slot, Pong{.new_heartbeat_s = std::nullopt, .echo = ping.echo});
   };
   record.has_grant = false;
-  record.heartbeat_s = std::exchange(table_.cold(slot).granted_heartbeat_s, uint16_t{0});
+  // The bounds may have changed since it was granted.
+  const uint16_t granted_s = std::exchange(table_.cold(slot).granted_heartbeat_s, uint16_t{0});
+  record.heartbeat_s = granted_heartbeat_s(settings_->liveness, granted_s);
   record.misses = settings_->liveness.misses;
   schedule(slot);
   say(slot, Pong{.new_heartbeat_s = record.heartbeat_s, .echo = ping.echo});

@@ -111,8 +111,8 @@ class SessionTable final {
   size_t used_bytes() const { return arena_.size() * (sizeof(HotRecord) + sizeof(ColdRecord)); }
 
  private:
-  static constexpr size_t kRecordsAhead = 16;
-  static constexpr size_t kNeighboursAhead = 8;
+  static constexpr size_t kRecordsAhead = 32;
+  static constexpr size_t kNeighboursAhead = 12;
 
   // Always inlined, as is what it calls: GCC takes a function that only prefetches for one without
   // effect, and drops its calls.
