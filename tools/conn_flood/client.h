@@ -164,11 +164,14 @@ constexpr WrappingMs whole_tick(WrappingMs moment) {
   return WrappingMs(moment.count() & ~(kTickMs - 1));
 }
 
+constexpr bool falls_silent(Behaviour behaviour) {
+  return behaviour == Behaviour::kMute || behaviour == Behaviour::kHalfFrame;
+}
+
 // What a client asks for in HELLO.
 constexpr uint16_t heartbeat_asked_s(const Options& options, Behaviour behaviour) {
-  const bool falls_silent = behaviour == Behaviour::kMute || behaviour == Behaviour::kHalfFrame;
-  return falls_silent ? options.mute_heartbeat_s.value_or(options.heartbeat_s)
-                      : options.heartbeat_s;
+  return falls_silent(behaviour) ? options.mute_heartbeat_s.value_or(options.heartbeat_s)
+                                 : options.heartbeat_s;
 }
 
 // A wait until the next PING: a tenth of the interval is left to chance, and none is longer than

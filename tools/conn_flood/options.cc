@@ -18,7 +18,8 @@ constexpr uint32_t kConnectionsMax = 100'000'000;  // device ids have eight digi
 constexpr size_t kIdPrefixBytesMax = kDeviceIdBytesMax - 8;
 
 constexpr const char* kFooter = R"(Behaviours are exact shares of all clients, told apart by --seed:
-  mute         falls silent but keeps the socket open, and expects GOAWAY 4003 at its timeout
+  mute         falls silent when its next PING would be due, keeps the socket open, and expects
+               GOAWAY 4003 at its timeout
   half-frame   falls silent within a PING, and expects the same
   slow-reader  stops reading but sends 320 KiB of PINGs a second, and expects to be closed
   churn        leaves at random times, every other time with GOAWAY 0, and comes back at once

@@ -22,7 +22,6 @@ size_t write_hello(std::string_view device_id, uint16_t heartbeat_s, std::span<s
   Hello hello;
   hello.heartbeat_s = heartbeat_s;
   hello.device_id = device_id;
-  hello.attributes.app = "conn_flood";
   return checked(native::encode(hello, out));
 }
 

@@ -8,7 +8,8 @@
 namespace holdfast::flood {
 namespace {
 
-constexpr uint32_t kWheelSlots = 16384;  // a minute ahead in one round
+// 17 minutes ahead in one round: a million clients that wait longer come up each round in vain.
+constexpr uint32_t kWheelSlots = 1u << 18;
 
 // What one turn does before it looks at sockets again, so that a crowd due at one moment delays
 // nobody else's PONG by more than these.
@@ -213,8 +214,18 @@ void Worker::on_live_due(uint32_t index) {
     act(index);
     return;
   }
-  if (client.next_ping.is_reached_at(now_ms()) && phase_ < Phase::kEnd) send_ping(index);
+  if (client.next_ping.is_reached_at(now_ms()) && phase_ < Phase::kEnd) {
+    if (falls_silent_now(client)) return act(index);
+    send_ping(index);
+  }
   rearm(index);
+}
+
+// Instead of its next PING: nothing else tells a client that has fallen silent from one whose PING
+// is not due yet, and so a crowd that falls silent is no crowd that acts in one moment.
+bool Worker::falls_silent_now(const Client& client) const {
+  return falls_silent(client.behaviour) && !options_.mute_after_s.has_value() &&
+         phase_ == Phase::kHold && now_us_ >= calm_until_us_;
 }
 
 void Worker::on_silent_due(uint32_t index) {
@@ -242,12 +253,9 @@ void Worker::plan_act(Client& client) {
       return;
     case Behaviour::kMute:
     case Behaviour::kHalfFrame:
-      if (options_.mute_after_s.has_value()) {
-        client.state_due = now_ms().plus_ms(wait_ms_of(*options_.mute_after_s));
-        client.has_act = true;
-        return;
-      }
-      [[fallthrough]];
+      client.has_act = options_.mute_after_s.has_value();
+      if (client.has_act) client.state_due = now_ms().plus_ms(wait_ms_of(*options_.mute_after_s));
+      return;
     case Behaviour::kSlowReader:
       client.state_due = acts_begin();
       client.has_act = holding;

@@ -83,6 +83,7 @@ class Worker final {
   void leave(uint32_t index);
   void leave_churning(uint32_t index);
   void plan_act(Client& client);
+  bool falls_silent_now(const Client& client) const;
   WrappingMs acts_begin() const;
   void rearm(uint32_t index);
   void move(Client& client, ClientEvent event);
