@@ -39,6 +39,13 @@ class Scenario:
         return self.heartbeat_s + 10
 
     @property
+    def sample_s(self):
+        """Into the calm: reading the kernel's slabs stops everything for a tenth of a second, which
+        is not to meet the last PINGs of those that fall silent.
+        """
+        return self.calm_s - self.mute_heartbeat_s - 10
+
+    @property
     def hold_s(self):
         """Until the last of the silent is overdue: timeout (3 heartbeats) and some seconds."""
         return self.calm_s + (self.mute_heartbeat_s * 3 + 10 if self.mute else 0)
