@@ -23,7 +23,7 @@ struct WheelLinks {
 //
 // A record fires at the first tick at or after its deadline: never early, and less than one tick
 // late plus whatever the caller is late in calling advance(). Only a deadline beyond the ring's
-// horizon (slot count x tick) fires once each time the ring comes round; whoever arms such looks
+// horizon (a tick for each slot but one) fires once each time the ring comes round; whoever arms such looks
 // whether the moment has come and arms again, as those do anyway whose deadlines move while they
 // are armed. So there are no levels to cascade, no tick costs more than what stands in its slot,
 // and the wheel keeps no deadline: the record knows it. What stands in one slot fires in the order
@@ -49,7 +49,6 @@ class TimingWheel final {
   TimingWheel(const TimingWheel&) = delete;
   TimingWheel& operator=(const TimingWheel&) = delete;
 
-  uint32_t tick_ms() const { return tick_ms_; }
   uint32_t size() const { return size_; }
   // The tick whose slot is firing, or fired last.
   WrappingMs tick_time() const { return cursor_time_; }

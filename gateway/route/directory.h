@@ -61,8 +61,8 @@ class Directory final {
   static constexpr size_t kEmptyPercent = 30;
 
  public:
-  // A device's share just after its shard has grown, which is when it is largest: a shard grows by
-  // a quarter at most.
+  // A device's share just after its shard has grown, which is its most while the number of devices
+  // grows: all but the smallest shards grow by a quarter at most.
   static constexpr size_t kBytesPerDevice = sizeof(Entry) * 100 * 5 / (kFullPercent * 4) + 1;
 
  private:

@@ -16,19 +16,19 @@ namespace holdfast::session_cost {
 inline constexpr size_t kHotRecordBytes = sizeof(HotRecord);
 inline constexpr size_t kColdRecordBytes = sizeof(ColdRecord) - sizeof(PeerIdentity);
 inline constexpr size_t kIdentityBytes = sizeof(PeerIdentity);
-// With the air in the table at its most.
+// With the air in the table at its most while the number of devices grows.
 inline constexpr size_t kDirectoryBytes = Directory::kBytesPerDevice;
 // Bits for free slots, pointers to chunks; rounded up.
 inline constexpr size_t kArenaBytes =
     SessionTable::kBytesBesideChunk / SessionTable::kChunkSlots + 1;
 // A chunk is whole pages but for the last, which the allocator gives to nobody else.
-inline constexpr size_t kPageBytes = 4096;
 inline constexpr size_t kChunkBytes =
     SessionTable::kChunkSlots * (sizeof(HotRecord) + sizeof(ColdRecord));
-inline constexpr size_t kAllocatorBytes =
-    ((kChunkBytes + kPageBytes - 1) / kPageBytes * kPageBytes - kChunkBytes) /
-        SessionTable::kChunkSlots +
-    1;
+inline constexpr size_t kAllocatorBytes = ((kChunkBytes + SessionTable::kPageBytes - 1) /
+                                               SessionTable::kPageBytes * SessionTable::kPageBytes -
+                                           kChunkBytes) /
+                                              SessionTable::kChunkSlots +
+                                          1;
 
 inline constexpr size_t kSum = kHotRecordBytes + kColdRecordBytes + kIdentityBytes +
                                kDirectoryBytes + kArenaBytes + kAllocatorBytes;

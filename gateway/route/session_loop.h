@@ -29,7 +29,7 @@ namespace holdfast {
 // Thread: its loop's. start() and join() from the thread that made it; counters() from any.
 // Owns: the sockets, records and buffers of its connections.
 // Limit: `slots_max` connections; per connection, LoopSettings; per round, the slices named below.
-// A connection that closes is unlinked at once and freed at the end of the round.
+// A connection that closes is unlinked at once and freed later in the round, never within its turn.
 class SessionLoop final : private LoopHandler {
  public:
   // `session_id_key`: secret of the process, so that session ids tell nothing.

@@ -256,7 +256,7 @@ void SessionLoop::answer_ping(uint32_t slot, const Ping& ping) {
   HotRecord& record = table_.hot(slot);
   if (!record.has_grant) {
     return say(slot, Pong{.new_heartbeat_s = std::nullopt, .echo = ping.echo});
-  };
+  }
   record.has_grant = false;
   // The bounds may have changed since it was granted.
   const uint16_t granted_s = std::exchange(table_.cold(slot).granted_heartbeat_s, uint16_t{0});

@@ -28,6 +28,7 @@ class SessionTable final {
  public:
   static constexpr uint32_t kNone = Arena::kNone;
   static constexpr uint32_t kChunkSlots = Arena::kChunkSlots;
+  static constexpr size_t kPageBytes = Arena::kPageBytes;
   static constexpr size_t kBytesBesideChunk = Arena::kBytesBesideChunk;
   // Deadlines are met within this, far below the 100 ms that are promised: a loop that has thousands
   // to evict at once needs the rest. 2^15 ticks are 8.7 minutes; a longer heartbeat goes round the

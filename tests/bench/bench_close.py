@@ -31,7 +31,8 @@ def print_report(result):
 def page(result):
     return [
         "What an eviction costs, GOAWAY 4003 and the end of the connection, when all devices have "
-        "been silent since the same moment; beside a bare loop of send and close. No budget.",
+        "been silent since the same moment; beside a bare loop of send, shutdown and close. "
+        "No budget.",
         "",
         *bench_acts.page(result),
     ]

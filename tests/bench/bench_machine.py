@@ -62,7 +62,7 @@ def facts(root, programs):
         "cpu": cpu_model(),
         "processors": len(programs.cpus),
         "memory_gib": round(memory_bytes / 2**30, 1),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
         "tcp": congestion_control(),
         "settings": bench_programs.GATEWAY_SETTINGS,
         "peers": peer_facts(programs),
@@ -93,15 +93,20 @@ def user_memory_bytes(pid):
 
 
 def slab_bytes():
-    """Bytes of pages by slab, or {} where they may not be read. Source: slabinfo(5)."""
+    """Bytes of pages by slab, or {} where they may not be read."""
     try:
         text = pathlib.Path("/proc/slabinfo").read_text(encoding="utf-8")
     except OSError:
         return {}
+    return slabs_of(text, CONNECTION_SLABS)
+
+
+def slabs_of(slabinfo, names):
+    """Bytes of pages of the named slabs. Source: slabinfo(5)."""
     slabs = {}
-    for line in text.splitlines()[2:]:
+    for line in slabinfo.splitlines()[2:]:
         fields = line.split()
-        if fields[0] in CONNECTION_SLABS:
+        if fields[0] in names:
             pages_per_slab = int(fields[5])
             slab_count = int(fields[fields.index("slabdata") + 2])
             slabs[fields[0]] = slab_count * pages_per_slab * PAGE_BYTES

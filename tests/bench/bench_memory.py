@@ -9,6 +9,7 @@ import bench_machine
 import bench_rounds
 import bench_text
 from bench_programs import CannotMeasure
+from slope import slope
 
 TITLE = "An idle session"
 BUDGET_BYTES = 160
@@ -86,15 +87,6 @@ def settled_user_memory(pid):
             last = now
             since = time.monotonic()
     return last
-
-
-def slope(samples, value_of):
-    """Bytes a session: the straight line of least squares through the samples."""
-    points = [(one["sessions"], value_of(one)) for one in samples]
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    rise = sum((x - mean_x) * (y - mean_y) for x, y in points)
-    return rise / sum((x - mean_x) ** 2 for x, _ in points)
 
 
 def title(run):

@@ -154,7 +154,12 @@ class Programs:
         """What a session is to take by the sizes of its parts, and what records alone do take."""
         command = [self.gateway_binary.parent / "bench_session_cost"]
         process = self.popen(command, self.cpus[:1], stdout=subprocess.PIPE, text=True)
-        output, _ = process.communicate(timeout=CLIENT_S)
+        try:
+            output, _ = process.communicate(timeout=CLIENT_S)
+        except subprocess.TimeoutExpired:
+            raise CannotMeasure(f"bench_session_cost did not end within {CLIENT_S} s") from None
+        finally:
+            stop(process)
         if process.returncode != 0:
             raise CannotMeasure("bench_session_cost failed")
         return json.loads(output)

@@ -113,9 +113,12 @@ uint64_t FloorLoop::do_task() {
   for (size_t place = 0; place < is_welcomed_.size(); ++place) {
     if (!is_welcomed_[place]) continue;
     const int fd = static_cast<int>(place);
-    const std::string_view frame = task_ == FloorTask::kSend ? kPing : kGoaway;
-    send(fd, frame.data(), frame.size(), MSG_NOSIGNAL);
-    if (task_ == FloorTask::kClose) {
+    if (task_ == FloorTask::kSend) {
+      send(fd, kPing.data(), kPing.size(), MSG_NOSIGNAL);
+    } else {
+      // The frame and the end of the stream in one segment, even where input lies unread.
+      send(fd, kGoaway.data(), kGoaway.size(), MSG_NOSIGNAL | MSG_MORE);
+      shutdown(fd, SHUT_WR);
       close(fd);
       is_welcomed_[place] = false;
     }

@@ -11,11 +11,11 @@ namespace holdfast::bench {
 enum class FloorTask : uint8_t {
   kNone,
   kSend,   // sends a PING of 2 bytes
-  kClose,  // sends GOAWAY 4003 and closes
+  kClose,  // sends GOAWAY 4003 and its end of the stream in one segment, and closes
 };
 
 // One thread that makes the system calls which a server of devices cannot do without (epoll_wait,
-// accept4, recv, send, close) and nothing else. No deadlines, no limits, no identity; a peer that
+// accept4, recv, send, shutdown, close) and nothing else. No deadlines, no limits, no identity; a peer that
 // sends half a frame gets nonsense back. Only bench_ping_load talks to it.
 //
 // The first bytes of a connection are its HELLO and get a WELCOME; every PING after that is sent

@@ -20,7 +20,7 @@ def page(result):
         "",
         *bench_text.markdown_table(["figure", "measured"], list(figures(result))),
         "",
-        "While they connected, and idle at the end of the calm (the last row):",
+        "While they connected, and in the calm (the last row):",
         "",
         *bench_text.markdown_table(
             ["sessions", "user memory, MiB", "kernel memory of both ends, MiB", "loop lag, ms"],

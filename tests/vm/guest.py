@@ -11,9 +11,8 @@ QEMU = "qemu-system-x86_64"
 BOOT_S = 120
 COMMAND_S = 120
 STOP_S = 20
-# A socket table that a million connections do not make into long chains (sysctl/gateway-1m.conf),
-# no mitigations for processors that are not there, and an image that is only read once.
-KERNEL_ARGUMENTS = "console=ttyS0 quiet mitigations=off thash_entries=1048576 panic=1"
+# No mitigations for processors that are not there.
+KERNEL_ARGUMENTS = "console=ttyS0 quiet mitigations=off panic=1"
 
 
 class GuestFailed(Exception):
@@ -27,14 +26,19 @@ def is_available():
 class Guest:
     """A running guest. Use it as a context: it ends with the block, whatever happens in it."""
 
-    def __init__(self, folder, kernel, initramfs, memory_mib, processors):
+    def __init__(self, folder, kernel, initramfs, scenario):
         self.console = folder / "console.log"
         self.channel_path = folder / "channel"
-        self.command = [QEMU, "-accel", "tcg,thread=multi", "-cpu", "max"]
-        self.command += ["-smp", str(processors), "-m", str(memory_mib)]
+        arguments = KERNEL_ARGUMENTS
+        if scenario.thash_entries:
+            arguments += f" thash_entries={scenario.thash_entries}"
+        # It dies with this process, however that dies.
+        self.command = ["setpriv", "--pdeathsig", "KILL", "--"]
+        self.command += [QEMU, "-accel", "tcg,thread=multi", "-cpu", "max"]
+        self.command += ["-smp", str(scenario.processors), "-m", str(scenario.memory_mib)]
         self.command += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
         self.command += ["-kernel", str(kernel), "-initrd", str(initramfs)]
-        self.command += ["-append", KERNEL_ARGUMENTS]
+        self.command += ["-append", arguments]
         self.command += ["-serial", f"file:{self.console}"]
         channel = f"socket,id=channel,path={self.channel_path},server=on,wait=off"
         self.command += ["-chardev", channel]
@@ -95,13 +99,16 @@ class Guest:
         try:
             arrived = self.channel.recv(65536)
         except TimeoutError:
-            arrived = None
-        if arrived is None:
             return
+        except OSError:
+            arrived = b""
         if not arrived:
             self._check_alive()
-            raise GuestFailed(f"the guest has gone; the console said:\n{self.console_tail()}")
+            raise self._gone()
         self.received += arrived
+
+    def _gone(self):
+        return GuestFailed(f"the guest has gone; the console said:\n{self.console_tail()}")
 
     def _read_line(self, deadline):
         while b"\n" not in self.received:
@@ -120,7 +127,11 @@ class Guest:
         if "\n" in command:
             raise ValueError("one line only")
         deadline = time.monotonic() + limit_s
-        self.channel.sendall(command.encode() + b"\n")
+        self.channel.settimeout(limit_s)
+        try:
+            self.channel.sendall(command.encode() + b"\n")
+        except OSError:
+            raise self._gone() from None
         code, size = self._read_line(deadline).split()
         while len(self.received) < int(size):
             self._receive(deadline)

@@ -85,7 +85,8 @@ def pack(folder, bin_dir):
         (tree / name).symlink_to(f"usr/{name}")
     shutil.copy2(BUSYBOX, tree / "bin/busybox")
     for applet in run([str(BUSYBOX), "--list"]).decode().split():
-        (tree / "bin" / applet).symlink_to("busybox") if applet != "busybox" else None
+        if applet != BUSYBOX.name:
+            (tree / "bin" / applet).symlink_to(BUSYBOX.name)
     (tree / "usr/bin").mkdir(parents=True, exist_ok=True)
     (tree / "usr/bin/env").symlink_to("/bin/busybox")
     add_programs(tree, bin_dir)
@@ -93,7 +94,8 @@ def pack(folder, bin_dir):
     for name in FROM_THE_TREE:
         source, target = ROOT / name, tree / "holdfast" / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
+        copy_whole = shutil.copytree if source.is_dir() else shutil.copy2
+        copy_whole(source, target)
     shutil.copy2(ROOT / "tests/vm/init", tree / "init")
     os.chmod(tree / "init", 0o755)
     archive = folder / "initramfs"

@@ -64,11 +64,11 @@ def image():
     folder = cache_dir()
     try:
         package = newest_package()
+        if not (folder / package).is_file():
+            fetch(package, folder)
+        return folder / package
     except NoKernel:
         kept = sorted(folder.glob("linux-image-*"), key=lambda path: path.stat().st_mtime)
         if not kept:
             raise
         return kept[-1]
-    if not (folder / package).is_file():
-        fetch(package, folder)
-    return folder / package

@@ -4,7 +4,8 @@ import json
 import time
 
 from guest import GuestFailed
-from probe import Probe, slope
+from probe import Probe
+from slope import slope
 
 GATEWAY_START_S = 60
 POLL_S = 2
@@ -23,7 +24,8 @@ class Play:
         self.scenario = scenario
         self.say = say
         self.started = time.monotonic()
-        self.result = {"scenario": scenario.name, "failures": []}
+        self.result = {"scenario": scenario.name, "failures": [], "closed": {}, "refused": {}}
+        self.result["sessions_at_end"] = 0
         self.samples = []
         self.probe = None
         self.flood_pid = None
@@ -59,7 +61,10 @@ class Play:
     def ask_doctor(self):
         command = f"holdfast doctor --connections {self.scenario.connections} --json"
         code, output = self.guest.try_run(self.with_limit(command))
-        report = json.loads(output)
+        try:
+            report = json.loads(output)
+        except ValueError:
+            raise GuestFailed(f"doctor gave no report:\n{output}") from None
         self.result["doctor"] = report["verdict"]
         for finding in report["findings"]:
             if finding["verdict"] != "ok":
@@ -125,11 +130,11 @@ class Play:
         wanted = self.scenario.step
         while True:
             sessions = self.poll()["sessions"]
+            if sessions >= self.scenario.connections:
+                break  # the calm has begun: it is sampled once, later
             if sessions >= wanted:
                 self.samples.append(self.probe.sample())
                 wanted += self.scenario.step
-            if sessions >= self.scenario.connections:
-                break
             if not self.flood_is_running():
                 raise GuestFailed(f"conn_flood ended early:\n{self.guest.read(FLOOD_LOG)}")
             time.sleep(POLL_S)
@@ -140,7 +145,7 @@ class Play:
         """Until the flood ends. Idle memory is sampled once in the calm."""
         began = time.monotonic()
         sample_at = began + self.scenario.sample_s
-        first = self.probe.sample()
+        first = self.probe.work()
         last = None
         lag_ms = []
         while self.flood_is_running():
@@ -156,6 +161,8 @@ class Play:
                 self.result["closed"] = {k: v for k, v in stats["closed"].items() if v}
                 self.result["refused"] = {k: v for k, v in stats["refused"].items() if v}
             time.sleep(POLL_S)
+        if last is None:
+            raise GuestFailed(f"conn_flood ended within the calm:\n{self.guest.read(FLOOD_LOG)}")
         self.result["lag_ms_max_after_calm"] = max(lag_ms, default=0)
 
     def note_calm(self, first, last, seconds, lag_ms):
@@ -190,8 +197,14 @@ class Play:
     def note_memory(self):
         """Slopes over the samples of the ramp and the calm; the first is the gateway with none."""
         self.result["samples"] = self.samples
+        limit = self.scenario.user_bytes_max
+        user = slope(self.samples, lambda one: one["rss_bytes"])
+        self.fail_unless(
+            limit == 0 or user <= limit,
+            f"a session takes {user:.0f} bytes of user memory, the budget is {limit}",
+        )
         self.result["slope_bytes"] = {
-            "user_rss": round(slope(self.samples, lambda one: one["rss_bytes"]), 1),
+            "user_rss": round(user, 1),
             "kernel_both_ends": round(slope(self.samples, lambda one: one["kernel_bytes"]), 1),
             "slabs_both_ends": {
                 name: round(slope(self.samples, lambda one, name=name: one["slabs"][name]), 1)

@@ -3,6 +3,8 @@
 import json
 import re
 
+from bench_machine import slabs_of
+
 TICKS_PER_S = 100  # USER_HZ of every Linux that Debian builds
 PAGE_BYTES = 4096
 # One object or more for each connection; what the kernel merges has another name elsewhere.
@@ -25,6 +27,10 @@ class Probe:
         fields = self.guest.read(f"/proc/{self.pid}/stat").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
+    def work(self):
+        """What has been done so far; stops nothing, as sample() does for a moment."""
+        return {"cpu_s": self.cpu_s(), "heartbeats": self.stats()["heartbeats"]}
+
     def sample(self):
         """Everything at one moment; /v1/stats before and after, since sessions may be arriving."""
         before = self.stats()
@@ -44,7 +50,7 @@ class Probe:
             "accounted_bytes": sum(loop["memory_bytes"] for loop in after["loops"]),
             "kernel_bytes": (kib_of(meminfo, "Slab") + kib_of(meminfo, "PageTables")) * 1024,
             "available_bytes": kib_of(meminfo, "MemAvailable") * 1024,
-            "slabs": slab_bytes(slabinfo),
+            "slabs": slabs_of(slabinfo, SLABS),
             "tcp_buffer_bytes": int(re.search(r"TCP:.* mem (\d+)", sockstat).group(1)) * PAGE_BYTES,
             "lag_ms": max(loop["lag_ms"] for loop in after["loops"]),
             "cpu_s": self.cpu_s(),
@@ -54,24 +60,3 @@ class Probe:
 
 def kib_of(text, key):
     return int(re.search(rf"^{key}:\s+(\d+) kB", text, re.MULTILINE).group(1))
-
-
-def slab_bytes(slabinfo):
-    """Bytes of pages by slab. Source: slabinfo(5)."""
-    slabs = {}
-    for line in slabinfo.splitlines()[2:]:
-        fields = line.split()
-        if fields[0] in SLABS:
-            pages_per_slab = int(fields[5])
-            slab_count = int(fields[fields.index("slabdata") + 2])
-            slabs[fields[0]] = slab_count * pages_per_slab * PAGE_BYTES
-    return slabs
-
-
-def slope(samples, value_of):
-    """Bytes a session: the straight line of least squares through the samples."""
-    points = [(sample["sessions"], value_of(sample)) for sample in samples]
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    spread = sum((x - mean_x) ** 2 for x, _ in points)
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0

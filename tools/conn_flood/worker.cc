@@ -347,6 +347,8 @@ void Worker::farewell(uint32_t index) {
         rearm(index);  // leaves when its PONG comes
         return;
       }
+      // It was to fall silent, and its next PING would have come later.
+      if (falls_silent(client.behaviour)) counters()[Count::kEvictionsPending].add();
       if (options_.goodbye) {
         leave(index);
         return;
