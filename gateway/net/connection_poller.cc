@@ -60,6 +60,7 @@ std::span<const ConnectionPoller::Ready> ConnectionPoller::poll(bool waits) {
   is_ticked_ = false;
   // No time limit: the kernel would set a timer for each wait and take it back.
   const int count = epoll_wait(epoll_.get(), events_, kBatchMax, waits ? -1 : 0);
+  is_full_ = count == kBatchMax;
   size_t ready = 0;
   for (int i = 0; i < count; ++i) {
     const uint64_t data = events_[i].data.u64;

@@ -42,6 +42,8 @@ class ConnectionPoller final {
   // The last poll() found the wake descriptor readable, the tick's time come.
   bool is_woken() const { return is_woken_; }
   bool is_ticked() const { return is_ticked_; }
+  // It brought as much as it can: more may be waiting behind it.
+  bool is_full() const { return is_full_; }
   static constexpr int kBatchMax = 256;
 
  private:
@@ -53,6 +55,7 @@ class ConnectionPoller final {
   Ready ready_[kBatchMax];
   bool is_woken_ = false;
   bool is_ticked_ = false;
+  bool is_full_ = false;
 };
 
 }  // namespace holdfast

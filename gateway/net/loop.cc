@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common/check.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 namespace holdfast {
@@ -74,13 +75,20 @@ void Loop::run(int cpu) {
 void Loop::on_poller_ready() {
   do {
     const auto ready = poller_.poll(!is_rest_due_);
-    if (poller_.is_woken()) handler_.on_wake();
+    // Events leave the set in the order in which they came: those of a crowd (a million hang up at
+    // once) would keep the tick and other threads' messages waiting for seconds.
+    const bool is_overdue = poller_.is_full() && monotonic_ms() >= next_tick_ms_;
+    if (poller_.is_woken() || is_overdue) handler_.on_wake();
     if (!ready.empty()) handler_.on_ready(ready);
-    if (poller_.is_ticked()) on_tick();
+    if (poller_.is_ticked() || is_overdue) on_tick();
   } while (!is_stopping_ && !is_rest_due_);
 }
 
-void Loop::on_tick() { poller_.set_tick(handler_.on_tick()); }
+void Loop::on_tick() {
+  const Milliseconds wait = handler_.on_tick();
+  next_tick_ms_ = monotonic_ms() + static_cast<uint64_t>(wait.count());
+  poller_.set_tick(wait);
+}
 
 void Loop::on_rest() {
   is_rest_due_ = false;

@@ -61,6 +61,7 @@ class Loop final {
   EventBase::Watch* poller_watch_ = nullptr;
   EventBase::Watch* rest_watch_ = nullptr;
   const int wake_fd_;
+  uint64_t next_tick_ms_ = 0;
   bool is_rest_due_ = false;
   bool is_stopping_ = false;
   std::thread thread_;

@@ -148,15 +148,19 @@ class Play:
         first = self.probe.work()
         last = None
         lag_ms = []
+        lag_at_end_ms = []
+        living = self.scenario.connections - self.scenario.mute
         while self.flood_is_running():
             stats = self.poll()
-            lag_ms.append(max(loop["lag_ms"] for loop in stats["loops"]))
+            is_end = stats["sessions"] < living  # conn_flood closes its sockets
+            lags = lag_at_end_ms if is_end else lag_ms
+            lags.append(max(loop["lag_ms"] for loop in stats["loops"]))
             if last is None and time.monotonic() >= sample_at:
                 last = self.probe.sample()
                 self.samples.append(last)
                 self.note_calm(first, last, time.monotonic() - began, lag_ms)
                 lag_ms = []
-            if stats["sessions"] >= self.scenario.connections - self.scenario.mute:
+            if not is_end:
                 self.result["sessions_at_end"] = stats["sessions"]
                 self.result["closed"] = {k: v for k, v in stats["closed"].items() if v}
                 self.result["refused"] = {k: v for k, v in stats["refused"].items() if v}
@@ -164,6 +168,7 @@ class Play:
         if last is None:
             raise GuestFailed(f"conn_flood ended within the calm:\n{self.guest.read(FLOOD_LOG)}")
         self.result["lag_ms_max_after_calm"] = max(lag_ms, default=0)
+        self.result["lag_ms_max_at_end"] = max(lag_at_end_ms, default=0)
 
     def note_calm(self, first, last, seconds, lag_ms):
         beats = last["heartbeats"] - first["heartbeats"]
