@@ -68,6 +68,10 @@ class Admin:
     def refused(self, reason):
         return self.stats()["refused"][reason]
 
+    def tls(self):
+        """The part of the statistics that is about TLS."""
+        return self.stats()["tls"]
+
     def session(self, device_id):
         """What is known of one session; None when the device is offline."""
         answer = self.get(f"/v1/sessions/{device_id}")

@@ -10,30 +10,46 @@ from .waiting import slowed
 WAIT_S = 10.0
 
 
+def connect(address, source="", receive_buffer_bytes=0):
+    """A connected socket that sends small writes at once."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if receive_buffer_bytes:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        if source:
+            connection.bind((source, 0))
+        connection.settimeout(slowed(WAIT_S))
+        connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 class Device:
     """A connection to the gateway that speaks the native protocol, or any bytes it is given."""
 
     def __init__(self, address, *, source="", receive_buffer_bytes=0, before_hello=b""):
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if receive_buffer_bytes:
-                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-            if source:
-                self.socket.bind((source, 0))
-            self.socket.settimeout(slowed(WAIT_S))
-            self.socket.connect(address)
-        except BaseException:
-            self.socket.close()
-            raise
+        self._use(connect(address, source, receive_buffer_bytes))
+        if before_hello:
+            self.send_bytes(before_hello)
+
+    @classmethod
+    def over(cls, connected):
+        """A device on a socket that is there already."""
+        device = cls.__new__(cls)
+        device._use(connected)
+        return device
+
+    def _use(self, connected):
+        self.socket = connected
         self.welcome = None
         self.last_sent_s = time.monotonic()  # just before the last bytes went out
         self.closed_s = None  # when the end was seen
         self._reader = native.FrameReader()
         self._frames = []
-        if before_hello:
-            self.send_bytes(before_hello)
 
     def __enter__(self):
         return self

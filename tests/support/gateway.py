@@ -274,3 +274,10 @@ class Gateway:
         return self.wait_for_stats(
             lambda stats: stats["closed"][reason] == count, within_s, f"{count} closed as {reason}"
         )
+
+    def wait_for_tls_failed(self, failure, count, within_s=10.0):
+        return self.wait_for_stats(
+            lambda stats: stats["tls"]["failed"][failure] == count,
+            within_s,
+            f"{count} TLS handshakes failed by {failure}",
+        )
