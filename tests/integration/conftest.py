@@ -16,7 +16,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from support import faults, network, waiting  # noqa: E402
+from support.certificates import Authority  # noqa: E402
 from support.gateway import Gateway  # noqa: E402
+from support.tls import client_context  # noqa: E402
 
 BIN_DIR = pathlib.Path(os.environ.get("HOLDFAST_BIN_DIR") or ROOT / "build/release/bin").resolve()
 SLOW_FACTORS = {"": 1.0, "address": 3.0, "thread": 5.0}
@@ -140,3 +142,42 @@ def gateway(start_gateway):
 @pytest.fixture
 def admin(gateway):
     return gateway.admin
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """Signs the certificates of the servers, and of devices, that are as they should be."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def server_pair(authority):
+    """The certificate that TLS listeners of tests have, for localhost."""
+    return authority.issue_server()
+
+
+@pytest.fixture
+def start_tls_gateway(start_gateway, server_pair):
+    """As start_gateway, with a certificate and, unless given, one listener for TLS only."""
+
+    def start(settings=None, *, listeners=None, **options):
+        files = {"tls.cert_file": server_pair.cert, "tls.key_file": server_pair.key}
+        listeners = listeners or [{"bind": "127.0.0.1:0", "tls": True}]
+        return start_gateway(files | (settings or {}), listeners=listeners, **options)
+
+    return start
+
+
+@pytest.fixture
+def tls_gateway(start_tls_gateway):
+    return start_tls_gateway()
+
+
+@pytest.fixture
+def trust(authority):
+    """trust(version=..., ...) -> a context of a device that trusts the gateway; see support.tls."""
+
+    def make(**options):
+        return client_context(authority.cert, **options)
+
+    return make
