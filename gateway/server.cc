@@ -53,6 +53,12 @@ LoopIndex loops_for(const Options& options, size_t cpus) {
   return static_cast<LoopIndex>(std::clamp<size_t>(wanted, 1, kLoopsMax));
 }
 
+// Half of the processors: in a storm of handshakes the loops keep the other half.
+uint32_t handshake_threads_for(const Options& options, size_t cpus) {
+  if (options.tls_handshake_threads > 0) return options.tls_handshake_threads;
+  return static_cast<uint32_t>(std::max<size_t>(1, cpus / 2));
+}
+
 // The composition root: makes the threads and what they share, and is the control thread.
 class Server final : public NodeControl {
  public:
@@ -62,7 +68,8 @@ class Server final : public NodeControl {
         config_file_(std::move(config_file)),
         overrides_(std::move(overrides)),
         cpus_(allowed_cpus()),
-        router_(loops_for(options, cpus_.size())) {}
+        router_(loops_for(options, cpus_.size()), handshake_threads_for(options, cpus_.size())),
+        handshake_threads_(router_.handshake_threads(), router_.loops(), router_) {}
 
   Status start();
   int run();
@@ -97,6 +104,7 @@ class Server final : public NodeControl {
   uint32_t capacity_ = 0;  // connections that the descriptor limit holds
   EventBase base_;
   Router router_;
+  TlsHandshakeThreads handshake_threads_;
   std::unique_ptr<Acceptor> acceptor_;
   std::vector<std::unique_ptr<SessionLoop>> loops_;
   std::unique_ptr<AdminServer> admin_;
@@ -157,7 +165,8 @@ Status Server::make_loops() {
   randombytes_buf(&session_id_key, sizeof session_id_key);
   const auto settings = loop_settings(options_);
   for (LoopIndex index = 0; index < router_.loops(); ++index) {
-    loops_.push_back(std::make_unique<SessionLoop>(index, router_, acceptor_->mailbox(), settings,
+    loops_.push_back(std::make_unique<SessionLoop>(index, router_, acceptor_->mailbox(),
+                                                   handshake_threads_, settings,
                                                    descriptor_limit_, session_id_key));
     Status status = loops_.back()->open();
     if (!status.is_ok()) return status;
@@ -173,6 +182,7 @@ Status Server::open_admin() {
                                                   .started_ms = monotonic_ms(),
                                                   .router = router_,
                                                   .acceptor = *acceptor_,
+                                                  .handshake_threads = handshake_threads_,
                                                   .loops = std::move(counters),
                                                   .is_ready = [this] { return is_running_; },
                                                   .version = HOLDFAST_VERSION},
@@ -202,6 +212,7 @@ void Server::start_threads() {
   for (size_t i = 0; i < loops_.size(); ++i) {
     loops_[i]->start(options_.loops_pin ? cpus_[i % cpus_.size()] : -1);
   }
+  handshake_threads_.start();
   acceptor_->start();
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
@@ -326,6 +337,7 @@ void Server::stop_threads() {
   acceptor_->stop();
   post_to_all(StopLoop{});
   for (const auto& loop : loops_) loop->join();
+  handshake_threads_.stop();
 }
 
 // A full lane means that its thread is behind by a thousand messages; it drains them in
