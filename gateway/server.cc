@@ -166,8 +166,8 @@ Status Server::make_loops() {
   const auto settings = loop_settings(options_);
   for (LoopIndex index = 0; index < router_.loops(); ++index) {
     loops_.push_back(std::make_unique<SessionLoop>(index, router_, acceptor_->mailbox(),
-                                                   handshake_threads_, settings,
-                                                   descriptor_limit_, session_id_key));
+                                                   handshake_threads_, settings, descriptor_limit_,
+                                                   session_id_key));
     Status status = loops_.back()->open();
     if (!status.is_ok()) return status;
   }

@@ -40,10 +40,9 @@ void TlsCipher::seal(TlsAead aead, const TlsKey& key, const TlsNonce& nonce,
                      std::span<const std::span<const std::byte>> parts, std::byte* out) {
   EVP_CIPHER_CTX* const context = seal_[static_cast<size_t>(aead)].get();
   int written = 0;
-  bool is_done =
-      EVP_EncryptInit_ex(context, nullptr, nullptr, key.data(), nonce.data()) == 1 &&
-      EVP_EncryptUpdate(context, nullptr, &written, associated.data(),
-                        static_cast<int>(associated.size())) == 1;
+  bool is_done = EVP_EncryptInit_ex(context, nullptr, nullptr, key.data(), nonce.data()) == 1 &&
+                 EVP_EncryptUpdate(context, nullptr, &written, associated.data(),
+                                   static_cast<int>(associated.size())) == 1;
   for (const std::span<const std::byte> part : parts) {
     is_done = is_done && EVP_EncryptUpdate(context, raw(out), &written, raw(part.data()),
                                            static_cast<int>(part.size())) == 1;
@@ -66,8 +65,8 @@ bool TlsCipher::open(TlsAead aead, const TlsKey& key, const TlsNonce& nonce,
                1 &&
            EVP_DecryptUpdate(context, nullptr, &written, associated.data(),
                              static_cast<int>(associated.size())) == 1);
-  if (plain_bytes > 0 && EVP_DecryptUpdate(context, bytes, &written, bytes,
-                                           static_cast<int>(plain_bytes)) != 1) {
+  if (plain_bytes > 0 &&
+      EVP_DecryptUpdate(context, bytes, &written, bytes, static_cast<int>(plain_bytes)) != 1) {
     return false;
   }
   return EVP_DecryptFinal_ex(context, bytes + plain_bytes, &written) == 1;

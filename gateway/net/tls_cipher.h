@@ -1,12 +1,12 @@
 #pragma once
 
+#include <openssl/evp.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
-
-#include <openssl/evp.h>
 
 namespace holdfast {
 

@@ -1,10 +1,10 @@
 #include "gateway/net/tls_handshake.h"
 
+#include <openssl/err.h>
+
 #include <algorithm>
 #include <string_view>
 #include <utility>
-
-#include <openssl/err.h>
 
 #include "common/check.h"
 
@@ -219,8 +219,7 @@ bool TlsHandshake::make_records(TlsAead aead) {
     if (client_secret_.size != wanted || server_secret_.size != wanted) return false;
     // The client waits for this side's Finished before it sends its own. So what the last step has
     // written under the keys of data are tickets, and nothing was written before it.
-    records_ =
-        TlsRecords::of_tls13(aead, client_secret_, server_secret_, data_records_written_);
+    records_ = TlsRecords::of_tls13(aead, client_secret_, server_secret_, data_records_written_);
   }
   const uint8_t mode = SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl_.get()));
   if (mode >= TLSEXT_max_fragment_length_512 && mode <= TLSEXT_max_fragment_length_4096) {
@@ -240,9 +239,8 @@ bool TlsHandshake::make_tls12_records(TlsAead aead) {
   const bool has_salt = aead != TlsAead::kChaCha20Poly1305;
   const size_t iv_bytes = has_salt ? kSaltBytes : kTlsNonceBytes;
   std::array<uint8_t, 2 * (kTlsKeyBytesMax + kTlsNonceBytes)> block{};
-  const bool is_done =
-      secrets.hash != nullptr &&
-      tls12_key_block(secrets, std::span(block).first(2 * (key_bytes + iv_bytes)));
+  const bool is_done = secrets.hash != nullptr &&
+                       tls12_key_block(secrets, std::span(block).first(2 * (key_bytes + iv_bytes)));
   TlsDirection reading;
   TlsDirection writing;
   if (has_salt) writing.iv = finished_.iv;

@@ -1,13 +1,13 @@
 #pragma once
 
+#include <openssl/ssl.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
-
-#include <openssl/ssl.h>
 
 #include "gateway/net/tls_context.h"
 #include "gateway/net/tls_outcome.h"

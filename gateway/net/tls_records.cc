@@ -1,8 +1,8 @@
 #include "gateway/net/tls_records.h"
 
-#include <algorithm>
-
 #include <openssl/crypto.h>
+
+#include <algorithm>
 
 #include "common/check.h"
 
@@ -56,9 +56,7 @@ void put_header(uint8_t type, size_t body_bytes, std::byte* out) {
   out[4] = static_cast<std::byte>(body_bytes);
 }
 
-TlsRecords::Opened bad(TlsAlert alert) {
-  return {.kind = TlsRecords::Kind::kBad, .alert = alert};
-}
+TlsRecords::Opened bad(TlsAlert alert) { return {.kind = TlsRecords::Kind::kBad, .alert = alert}; }
 
 }  // namespace
 
@@ -185,8 +183,8 @@ TlsRecords::Opened TlsRecords::on_alert(std::span<const std::byte> plain) const 
   const auto alert = static_cast<TlsAlert>(plain[1]);
   if (alert == TlsAlert::kCloseNotify) return {.kind = Kind::kEnd};
   // In TLS 1.3 the level says nothing (RFC 8446, 6).
-  const bool is_warning = version_ == TlsVersion::k12 ? plain[0] == kWarning
-                                                      : alert == TlsAlert::kUserCanceled;
+  const bool is_warning =
+      version_ == TlsVersion::k12 ? plain[0] == kWarning : alert == TlsAlert::kUserCanceled;
   if (is_warning) return {.kind = Kind::kNothing};
   return {.kind = Kind::kPeerAlert, .alert = alert};
 }

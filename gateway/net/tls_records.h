@@ -67,18 +67,18 @@ class TlsRecords final {
                              const TlsDirection& writing);
 
   enum class Kind : uint8_t {
-    kNeedMore,             // no whole record stands at the front
-    kData,                 // `data` came
-    kNothing,              // a record that asks for nothing
-    kKeyUpdateWanted,      // answer it by write_key_update()
-    kEnd,                  // close_notify: the peer sends no more
-    kPeerAlert,            // the peer gave up; `alert` says why
-    kBad,                  // close, telling it `alert`
+    kNeedMore,         // no whole record stands at the front
+    kData,             // `data` came
+    kNothing,          // a record that asks for nothing
+    kKeyUpdateWanted,  // answer it by write_key_update()
+    kEnd,              // close_notify: the peer sends no more
+    kPeerAlert,        // the peer gave up; `alert` says why
+    kBad,              // close, telling it `alert`
   };
   struct Opened {
     Kind kind = Kind::kNeedMore;
     TlsAlert alert = TlsAlert::kCloseNotify;
-    size_t consumed = 0;         // bytes of input that the record took
+    size_t consumed = 0;          // bytes of input that the record took
     std::span<std::byte> data{};  // lies in the input
   };
   // Opens the record at the front of `input`, in place.

@@ -1,13 +1,13 @@
 #include "gateway/net/tls_secret.h"
 
-#include <algorithm>
-#include <charconv>
-
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/hmac.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
+
+#include <algorithm>
+#include <charconv>
 
 #include "common/check.h"
 

@@ -1,12 +1,12 @@
 #pragma once
 
+#include <openssl/evp.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
-
-#include <openssl/evp.h>
 
 // The key schedule behind a handshake: from the secrets that OpenSSL agreed on to the keys of
 // records. Pure functions; each takes and gives bytes.

@@ -31,7 +31,7 @@ struct LoopSettings {
   uint32_t send_queue_bytes_max = 262144;
   uint64_t memory_bytes_max = 0;  // 0: off
   bool sheds_when_full = true;
-  std::vector<ListenerTls> tls;  // by listener
+  std::vector<ListenerTls> tls;        // by listener
   uint32_t tls_handshakes_max = 1024;  // at the same time, of this loop
 };
 
@@ -78,8 +78,9 @@ struct ApplySettings {
 // The end: tells everybody who is left and stops the loop's thread.
 struct StopLoop {};
 
-using LoopCommand = std::variant<std::monostate, AdoptSocket, HandshakeStepped, Kick, SetHeartbeat,
-                                 DescribeSession, ListSessions, StartDrain, StopDrain, ApplySettings, StopLoop>;
+using LoopCommand =
+    std::variant<std::monostate, AdoptSocket, HandshakeStepped, Kick, SetHeartbeat, DescribeSession,
+                 ListSessions, StartDrain, StopDrain, ApplySettings, StopLoop>;
 
 // What an operator may know about a session.
 struct SessionView {

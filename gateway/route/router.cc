@@ -25,8 +25,7 @@ Router::Router(LoopIndex loops, uint32_t handshake_threads)
 }
 
 // A lane for each thread. The handshake threads' hold all that a loop gives them.
-std::vector<size_t> Router::lanes(size_t loop_lane, size_t accept_lane,
-                                  size_t control_lane) const {
+std::vector<size_t> Router::lanes(size_t loop_lane, size_t accept_lane, size_t control_lane) const {
   std::vector<size_t> capacities(loops_, loop_lane);
   capacities.insert(capacities.end(), handshake_threads_, TlsHandshakeThreads::kJobsPerLoopMax);
   capacities.push_back(accept_lane);
@@ -65,8 +64,6 @@ void Router::post_stepped(uint32_t thread, HandshakeJob&& job) {
   HF_CHECK(post_command(handshake_lane(thread), loop, HandshakeStepped{std::move(job), thread}));
 }
 
-std::vector<size_t> Router::acceptor_lanes() const {
-  return lanes(kAddressLane, 2, kControlLane);
-}
+std::vector<size_t> Router::acceptor_lanes() const { return lanes(kAddressLane, 2, kControlLane); }
 
 }  // namespace holdfast

@@ -37,9 +37,8 @@ class SessionLoop final : private LoopHandler {
  public:
   // `session_id_key`: secret of the process, so that session ids tell nothing.
   SessionLoop(LoopIndex index, Router& router, Mailbox<AcceptorMessage>& acceptor,
-              TlsHandshakeThreads& handshake_threads,
-              std::shared_ptr<const LoopSettings> settings, uint32_t slots_max,
-              uint64_t session_id_key);
+              TlsHandshakeThreads& handshake_threads, std::shared_ptr<const LoopSettings> settings,
+              uint32_t slots_max, uint64_t session_id_key);
   ~SessionLoop() override;
 
   Status open() { return loop_.open(); }

@@ -21,11 +21,11 @@ struct HotRecord {
   uint16_t heartbeat_s = 0;
   uint8_t misses = 0;  // the timeout that the device was told is its heartbeat times this
   SessionState state : 3 = SessionState::kAwaitProtocol;
-  bool is_pinged : 1 = false;           // the server's PING is out and nothing came since
-  bool is_input_waiting : 1 = false;    // to be read again next round: its turn was over
-  bool has_io : 1 = false;              // it has a ConnectionIo
-  bool has_tls : 1 = false;             // it has a TlsConnection
-  bool has_grant : 1 = false;           // ColdRecord::granted_heartbeat_s is to be told
+  bool is_pinged : 1 = false;         // the server's PING is out and nothing came since
+  bool is_input_waiting : 1 = false;  // to be read again next round: its turn was over
+  bool has_io : 1 = false;            // it has a ConnectionIo
+  bool has_tls : 1 = false;           // it has a TlsConnection
+  bool has_grant : 1 = false;         // ColdRecord::granted_heartbeat_s is to be told
 
   uint32_t timeout_ms() const { return uint32_t{heartbeat_s} * misses * 1000; }
   uint16_t timeout_s() const { return static_cast<uint16_t>(heartbeat_s * misses); }
@@ -38,7 +38,7 @@ struct ColdRecord {
   PeerIdentity peer;
   uint16_t granted_heartbeat_s = 0;  // with the next PONG
   uint8_t listener = 0;
-  uint8_t address_epoch = 0;  // AcceptedSocket::address_epoch
+  uint8_t address_epoch = 0;        // AcceptedSocket::address_epoch
   bool is_address_counted = false;  // the accept thread counts the peer's address
 };
 

@@ -14,9 +14,9 @@ namespace holdfast {
 struct TlsEntry {
   std::unique_ptr<TlsHandshake> handshake;  // null: it is at a thread, or over
   TlsFacts facts;                           // once it is over
-  uint32_t events = 0;     // of the socket, since a step was asked for
-  bool is_asked = false;   // a step is asked for or being done: nothing is read meanwhile
-  bool is_begun = false;   // it counts among the handshakes that are going on
+  uint32_t events = 0;                      // of the socket, since a step was asked for
+  bool is_asked = false;  // a step is asked for or being done: nothing is read meanwhile
+  bool is_begun = false;  // it counts among the handshakes that are going on
 };
 
 // What a connection within TLS owns for its life: 224 bytes of what allocators give.

@@ -188,9 +188,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto bytes = std::as_bytes(rest.subspan(2, length));
     rest = rest.subspan(2 + length);
     const bool is_raw = (what & 0x80) != 0;
-    const bool has_ended = is_raw
-                               ? feed_raw(gateway, {bytes.begin(), bytes.end()}, cipher)
-                               : feed_record(gateway, peer, what, bytes, cipher);
+    const bool has_ended = is_raw ? feed_raw(gateway, {bytes.begin(), bytes.end()}, cipher)
+                                  : feed_record(gateway, peer, what, bytes, cipher);
     if (has_ended) return 0;
   }
   return 0;

@@ -126,7 +126,8 @@ class TlsHandshakeTest : public testing::Test {
 
   // Frames go both ways, more than once.
   void expect_talk(Client& client, TlsRecords& records) {
-    for (const std::string& text : {std::string("ping"), std::string(40'000, 'x'), std::string("end")}) {
+    for (const std::string& text :
+         {std::string("ping"), std::string(40'000, 'x'), std::string("end")}) {
       client.write(text);
       EXPECT_EQ(opened(records, client.give()), text);
       client.take(sealed(records, text));
@@ -201,14 +202,13 @@ TEST_P(TlsSuiteTest, CloseNotifyIsUnderstoodBothWays) {
   EXPECT_EQ(server->records().open(given, cipher_).kind, TlsRecords::Kind::kEnd);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Suites, TlsSuiteTest,
-    testing::Values(Suite{TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256"},
-                    Suite{TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384"},
-                    Suite{TLS1_3_VERSION, "TLS_CHACHA20_POLY1305_SHA256"},
-                    Suite{TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256"},
-                    Suite{TLS1_2_VERSION, "ECDHE-ECDSA-AES256-GCM-SHA384"},
-                    Suite{TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305"}));
+INSTANTIATE_TEST_SUITE_P(Suites, TlsSuiteTest,
+                         testing::Values(Suite{TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256"},
+                                         Suite{TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384"},
+                                         Suite{TLS1_3_VERSION, "TLS_CHACHA20_POLY1305_SHA256"},
+                                         Suite{TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256"},
+                                         Suite{TLS1_2_VERSION, "ECDHE-ECDSA-AES256-GCM-SHA384"},
+                                         Suite{TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305"}));
 
 TEST_F(TlsHandshakeTest, InputCutAtEveryByteComesToTheSame) {
   Client client(TLS1_3_VERSION);
@@ -287,16 +287,16 @@ TEST_F(TlsHandshakeTest, GarbageIsAProtocolError) {
 
 TEST_F(TlsHandshakeTest, ARecordLongerThanAllowedIsRefusedByItsHeader) {
   TlsHandshake server(context_);
-  const std::vector<std::byte> header = {std::byte{22}, std::byte{3}, std::byte{1},
-                                         std::byte{0x41}, std::byte{1}};
+  const std::vector<std::byte> header = {std::byte{22}, std::byte{3}, std::byte{1}, std::byte{0x41},
+                                         std::byte{1}};
   EXPECT_FALSE(server.add_input(header));
 }
 
 TEST_F(TlsHandshakeTest, EndlessSmallRecordsComeToAnEnd) {
   TlsHandshake server(context_);
   // A ClientHello that announces 16,000 bytes and comes byte by byte, each in a record.
-  std::vector<std::byte> record = {std::byte{22}, std::byte{3}, std::byte{1}, std::byte{0},
-                                   std::byte{1},  std::byte{1}};
+  std::vector<std::byte> record = {std::byte{22}, std::byte{3}, std::byte{1},
+                                   std::byte{0},  std::byte{1}, std::byte{1}};
   int steps = 0;
   while (server.status() == Status::kWantsInput && steps < 1000) {
     ASSERT_TRUE(server.add_input(record));

@@ -144,14 +144,13 @@ TEST_P(TlsRecordsTest, AFatalAlertIsThePeersLastWord) {
   EXPECT_EQ(opened.alert, TlsAlert::kDecodeError);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Suites, TlsRecordsTest,
-    testing::Values(Suite{TlsVersion::k12, TlsAead::kAes128Gcm},
-                    Suite{TlsVersion::k12, TlsAead::kAes256Gcm},
-                    Suite{TlsVersion::k12, TlsAead::kChaCha20Poly1305},
-                    Suite{TlsVersion::k13, TlsAead::kAes128Gcm},
-                    Suite{TlsVersion::k13, TlsAead::kAes256Gcm},
-                    Suite{TlsVersion::k13, TlsAead::kChaCha20Poly1305}));
+INSTANTIATE_TEST_SUITE_P(Suites, TlsRecordsTest,
+                         testing::Values(Suite{TlsVersion::k12, TlsAead::kAes128Gcm},
+                                         Suite{TlsVersion::k12, TlsAead::kAes256Gcm},
+                                         Suite{TlsVersion::k12, TlsAead::kChaCha20Poly1305},
+                                         Suite{TlsVersion::k13, TlsAead::kAes128Gcm},
+                                         Suite{TlsVersion::k13, TlsAead::kAes256Gcm},
+                                         Suite{TlsVersion::k13, TlsAead::kChaCha20Poly1305}));
 
 class TlsKeyUpdateTest : public testing::Test {
  protected:
@@ -200,9 +199,12 @@ TEST_F(TlsKeyUpdateTest, ARequestIsToBeAnswered) {
 
 TEST_F(TlsKeyUpdateTest, WhatIsNoKeyUpdateIsBad) {
   EXPECT_EQ(open(record_of(22, {24, 0, 0, 1, 2})).alert, TlsAlert::kDecodeError);
-  for (const std::vector<uint8_t>& plain :
-       {std::vector<uint8_t>{}, {24}, {24, 0, 0, 1}, {24, 0, 0, 1, 0, 0}, {1, 0, 0, 1, 0},
-        {24, 0, 0, 2, 0, 0}}) {
+  for (const std::vector<uint8_t>& plain : {std::vector<uint8_t>{},
+                                            {24},
+                                            {24, 0, 0, 1},
+                                            {24, 0, 0, 1, 0, 0},
+                                            {1, 0, 0, 1, 0},
+                                            {24, 0, 0, 2, 0, 0}}) {
     Ends fresh = ends_of(TlsVersion::k13, TlsAead::kAes128Gcm);
     std::vector<std::byte> record = record_of(22, plain);
     const auto opened = fresh.server.open(record, cipher_);
@@ -252,10 +254,10 @@ TEST_F(TlsKeyUpdateTest, ChangeCipherSpecComesTooLate) {
 TEST(TlsRecords, OpensTheExampleOfTheStandard) {
   TlsSecret client;
   TlsSecret server;
-  ASSERT_TRUE(read_hex_secret("9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5",
-                              client));
-  ASSERT_TRUE(read_hex_secret("a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643",
-                              server));
+  ASSERT_TRUE(
+      read_hex_secret("9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5", client));
+  ASSERT_TRUE(
+      read_hex_secret("a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643", server));
   TlsRecords records = TlsRecords::of_tls13(TlsAead::kAes128Gcm, client, server, 0);
   TlsCipher cipher;
   std::vector<std::byte> record = test::from_hex(

@@ -72,9 +72,8 @@ TEST(Liveness, BlockedOutputIsLookedAtBeforeTheHeartbeat) {
 
 TEST(Liveness, EveryStateBeforeWelcomeHasTheHelloTimeout) {
   const LivenessSettings settings{.hello_timeout_ms = 8000};
-  for (const SessionState state :
-       {SessionState::kAwaitProxyHeader, SessionState::kAwaitTransport,
-        SessionState::kAwaitProtocol, SessionState::kAwaitHello}) {
+  for (const SessionState state : {SessionState::kAwaitProxyHeader, SessionState::kAwaitTransport,
+                                   SessionState::kAwaitProtocol, SessionState::kAwaitHello}) {
     HotRecord record = open_session(10, 3);
     record.state = state;
     EXPECT_EQ(next_due(record, kNoOutput, settings), after_ms(8001));
