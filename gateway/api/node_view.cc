@@ -14,10 +14,10 @@ uint64_t NodeView::closed(CloseReason reason) const {
   return total;
 }
 
-uint64_t NodeView::tls_established(TlsVersion version, bool is_resumed) const {
+uint64_t NodeView::tls_established(TlsVersion spoken, bool is_resumed) const {
   uint64_t sum = 0;
   for (const LoopCounters* loop : loops) {
-    sum += loop->tls_established[static_cast<size_t>(version)][is_resumed].value();
+    sum += loop->tls_established[static_cast<size_t>(spoken)][is_resumed].value();
   }
   return sum;
 }

@@ -10,6 +10,7 @@
 #include "common/address.h"
 #include "gateway/net/accepted_socket.h"
 #include "gateway/net/close_reason.h"
+#include "gateway/net/tls_context.h"
 #include "gateway/net/tls_handshake_threads.h"
 #include "gateway/session/liveness.h"
 #include "gateway/session/session_ref.h"
@@ -20,8 +21,8 @@ namespace holdfast {
 
 // What a listener offers of TLS.
 struct ListenerTls {
-  std::shared_ptr<const TlsContext> context;  // null: nothing
-  bool is_required = false;                   // no plain connection
+  std::shared_ptr<const TlsContext> context;  // null: none, it is plain
+  bool is_required = false;                   // no plain connections
 };
 
 // What a loop is told of the settings; replaced whole by a reload.

@@ -59,6 +59,7 @@ class SessionTable final {
   HotRecord& hot(uint32_t slot) { return arena_.hot(slot); }
   const HotRecord& hot(uint32_t slot) const { return arena_.hot(slot); }
   ColdRecord& cold(uint32_t slot) { return arena_.cold(slot); }
+  const ColdRecord& cold(uint32_t slot) const { return arena_.cold(slot); }
   // The connection's buffers, or null while it needs none.
   ConnectionIo* io(uint32_t slot) { return hot(slot).has_io ? &ios_.at(io_index(slot)) : nullptr; }
   ConnectionIo& make_io(uint32_t slot) {
