@@ -25,6 +25,7 @@ class ByteBuffer final {
   bool is_empty() const { return begin_ == end_; }
   size_t capacity() const { return capacity_; }
   std::span<const std::byte> bytes() const { return {data_.get() + begin_, size()}; }
+  std::span<std::byte> mutable_bytes() { return {data_.get() + begin_, size()}; }
 
   void append(std::span<const std::byte> added) {
     if (added.empty()) return;

@@ -36,6 +36,7 @@ constexpr int kExitFailed = 1;
 constexpr uint32_t kDescriptorReserve = AdminServer::kConnectionsMax + 32;
 constexpr size_t kRepliesPerRound = 256;
 constexpr Milliseconds kShutdownCheckPeriod{20};
+constexpr Milliseconds kTicketKeyPeriod = std::chrono::hours(1);
 
 std::vector<int> allowed_cpus() {
   cpu_set_t set;
@@ -56,13 +57,15 @@ LoopIndex loops_for(const Options& options, size_t cpus) {
 // The composition root: makes the threads and what they share, and is the control thread.
 class Server final : public NodeControl {
  public:
-  Server(const Options& options, std::filesystem::path config_file,
+  Server(const Options& options, LoadedTls tls, std::filesystem::path config_file,
          std::vector<std::string> overrides)
       : options_(options),
+        tls_(std::move(tls)),
         config_file_(std::move(config_file)),
         overrides_(std::move(overrides)),
         cpus_(allowed_cpus()),
-        router_(loops_for(options, cpus_.size())) {}
+        router_(loops_for(options, cpus_.size()), handshake_threads(options, cpus_.size())),
+        handshake_threads_(router_.handshake_threads(), router_.loops(), router_) {}
 
   Status start();
   int run();
@@ -82,7 +85,8 @@ class Server final : public NodeControl {
   void log_machine() const;
   void on_stop_signal(const char* name);
   void on_reload_signal();
-  void apply(const Options& wanted);
+  void apply(const Options& wanted, LoadedTls tls);
+  void rotate_ticket_keys();
   void check_shutdown();
   void stop_threads();
   template <class Command>
@@ -90,6 +94,7 @@ class Server final : public NodeControl {
   void post_to_acceptor(AcceptorMessage&& message);
 
   Options options_;
+  LoadedTls tls_;
   const std::filesystem::path config_file_;
   const std::vector<std::string> overrides_;
   const std::vector<int> cpus_;
@@ -97,6 +102,7 @@ class Server final : public NodeControl {
   uint32_t capacity_ = 0;  // connections that the descriptor limit holds
   EventBase base_;
   Router router_;
+  TlsHandshakeThreads handshake_threads_;
   std::unique_ptr<Acceptor> acceptor_;
   std::vector<std::unique_ptr<SessionLoop>> loops_;
   std::unique_ptr<AdminServer> admin_;
@@ -131,7 +137,7 @@ Status Server::start() {
   }
   capacity_ = descriptor_limit_ - used;
   log_machine();
-  apply(options_);
+  apply(options_, std::move(tls_));
   watch_signals();
   start_threads();
   for (size_t i = 0; i < addresses.size(); ++i) {
@@ -147,7 +153,8 @@ Result<std::vector<ListenerSocket>> Server::open_listeners() {
     Address address = wanted.bind;
     Result<UniqueFd> socket = open_listener(address, wanted.backlog);
     if (!socket.is_ok()) return socket.status();
-    opened.push_back({std::move(socket.value()), address, wanted.proxy_protocol});
+    opened.push_back(
+        {std::move(socket.value()), address, wanted.proxy_protocol, wanted.tls.is_required});
   }
   return opened;
 }
@@ -155,10 +162,11 @@ Result<std::vector<ListenerSocket>> Server::open_listeners() {
 Status Server::make_loops() {
   uint64_t session_id_key = 0;
   randombytes_buf(&session_id_key, sizeof session_id_key);
-  const auto settings = loop_settings(options_);
+  const auto settings = loop_settings(options_, tls_.listeners, router_.loops());
   for (LoopIndex index = 0; index < router_.loops(); ++index) {
-    loops_.push_back(std::make_unique<SessionLoop>(index, router_, acceptor_->mailbox(), settings,
-                                                   descriptor_limit_, session_id_key));
+    loops_.push_back(std::make_unique<SessionLoop>(index, router_, acceptor_->mailbox(),
+                                                   handshake_threads_, settings, descriptor_limit_,
+                                                   session_id_key));
     Status status = loops_.back()->open();
     if (!status.is_ok()) return status;
   }
@@ -173,9 +181,11 @@ Status Server::open_admin() {
                                                   .started_ms = monotonic_ms(),
                                                   .router = router_,
                                                   .acceptor = *acceptor_,
+                                                  .handshake_threads = handshake_threads_,
                                                   .loops = std::move(counters),
                                                   .is_ready = [this] { return is_running_; },
-                                                  .version = HOLDFAST_VERSION},
+                                                  .version = HOLDFAST_VERSION,
+                                                  .certificates = &tls_.certificates},
                                          *this);
   admin_->set_token(options_.admin_token);
   Address bound = options_.admin_bind;
@@ -202,6 +212,7 @@ void Server::start_threads() {
   for (size_t i = 0; i < loops_.size(); ++i) {
     loops_[i]->start(options_.loops_pin ? cpus_[i % cpus_.size()] : -1);
   }
+  handshake_threads_.start();
   acceptor_->start();
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
@@ -212,6 +223,7 @@ void Server::watch_signals() {
   base_.watch_signal(SIGINT, [this] { on_stop_signal("SIGINT"); }).enable();
   base_.watch_signal(SIGHUP, [this] { on_reload_signal(); }).enable();
   shutdown_timer_ = &base_.timer([this] { check_shutdown(); });
+  base_.timer([this] { rotate_ticket_keys(); }).enable_every(kTicketKeyPeriod);
 }
 
 // The same look at the machine as `holdfast doctor`: what will not hold is better read now than
@@ -300,18 +312,32 @@ void Server::on_reload_signal() {
                {{"key", breach.keys.front()}, {"error", breach.text}});
     return;
   }
-  apply(merged);
+  Result<LoadedTls> tls = load_tls(merged, tls_.own_ticket_keys);
+  if (!tls.is_ok()) {
+    log::error("reload failed: the old settings stay", {{"error", tls.status().message()}});
+    return;
+  }
+  apply(merged, std::move(tls.value()));
   log::info("settings reloaded", {{"file", config_file_.string()}});
 }
 
-void Server::apply(const Options& wanted) {
+void Server::apply(const Options& wanted, LoadedTls tls) {
   options_ = wanted;
+  tls_ = std::move(tls);
+  warn_of_expiry(tls_.certificates, static_cast<int64_t>(wall_clock_ms() / 1000));
   log::set_level(options_.log_level);
   admin_->set_token(options_.admin_token);
   admin_->set_heartbeat_bounds(options_.heartbeat.min_s, options_.heartbeat.max_s);
   router_.set_memory_bytes_max(memory_bytes_max(options_));
   post_to_acceptor(SetAdmission{admission_limits(options_, capacity_)});
-  post_to_all(ApplySettings{loop_settings(options_)});
+  post_to_all(ApplySettings{loop_settings(options_, tls_.listeners, router_.loops())});
+}
+
+// Those of a file are the operator's to change.
+void Server::rotate_ticket_keys() {
+  const Status rotated = tls_.own_ticket_keys->rotate();
+  if (!rotated.is_ok())
+    log::error("session tickets keep their key", {{"error", rotated.message()}});
 }
 
 int Server::run() {
@@ -326,6 +352,7 @@ void Server::stop_threads() {
   acceptor_->stop();
   post_to_all(StopLoop{});
   for (const auto& loop : loops_) loop->join();
+  handshake_threads_.stop();
 }
 
 // A full lane means that its thread is behind by a thousand messages; it drains them in
@@ -344,12 +371,10 @@ void Server::post_to_acceptor(AcceptorMessage&& message) {
 
 }  // namespace
 
-int run_server(const Options& options, const std::filesystem::path& config_file,
+int run_server(const Options& options, LoadedTls tls, const std::filesystem::path& config_file,
                const std::vector<std::string>& overrides) {
-  log::set_format(options.log_format);
-  log::set_level(options.log_level);
   log::info("holdfast starts", {{"version", HOLDFAST_VERSION}, {"node", options.node_id}});
-  Server server(options, config_file, overrides);
+  Server server(options, std::move(tls), config_file, overrides);
   const Status status = server.start();
   if (!status.is_ok()) {
     log::error("cannot start", {{"error", status.message()}});

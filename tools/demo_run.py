@@ -87,6 +87,18 @@ def build(jobs):
                 raise DemoError("the build failed:\n" + last_lines(WORK / "build.log", 40))
 
 
+def make_certificates():
+    """A development CA and a server certificate for this machine, in build/demo/certs."""
+    folder = WORK / "certs"
+    command = [str(ROOT / "tools/certs"), "--dir", str(folder), "--name", "localhost"]
+    made = subprocess.run(
+        command + ["--name", "127.0.0.1"], capture_output=True, text=True, check=False
+    )
+    if made.returncode != 0:
+        raise DemoError(f"tools/certs failed:\n{made.stdout}{made.stderr}")
+    return folder
+
+
 def last_lines(path, count):
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     return "\n".join(f"    {line}" for line in lines[-count:])
@@ -95,7 +107,8 @@ def last_lines(path, count):
 class Gateway:
     """A `holdfast serve` of our own: started, asked, stopped by its pid."""
 
-    def __init__(self, connections):
+    def __init__(self, connections, certificates=None):
+        self.certificates = certificates  # the folder of tools/certs: TLS only; None: plain
         self.port = free_port(FIRST_PORT)
         self.admin = f"127.0.0.1:{free_port(self.port + 1)}"
         self.log_path = WORK / "gateway.log"
@@ -121,6 +134,15 @@ class Gateway:
             f"limits.connections_max = {connections}\n"
             "[[listener]]\n"
             f'bind = "127.0.0.1:{self.port}"\n'
+        ) + self._tls_settings()
+
+    def _tls_settings(self):
+        if self.certificates is None:
+            return ""
+        return (
+            "tls = true\n"
+            f'cert_file = "{self.certificates}/server.pem"\n'
+            f'key_file = "{self.certificates}/server.key"\n'
         )
 
     def wait_until_ready(self):
@@ -202,6 +224,8 @@ def run_flood(gateway, connections):
     command += ["--target", f"127.0.0.1:{gateway.port}", "--connections", str(connections)]
     command += ["--heartbeat", str(HEARTBEAT_S), "--mute", str(MUTE_FRACTION)]
     command += ["--duration", str(HOLD_S), "--json", str(report)]
+    if gateway.certificates is not None:
+        command += ["--tls", "--ca", str(gateway.certificates / "ca.pem")]
     print(f"\n$ {' '.join(command)}", flush=True)
     # Of our own process group: the terminal's Ctrl-C reaches it as it reaches us.
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
@@ -267,7 +291,9 @@ def judge(connections, mute, flood_code, flood, stats):
 
 def print_latency(flood):
     parts = (("p50", "p50"), ("p99", "p99"), ("p99.9", "p999"), ("max", "max"))
-    lines = (("PING round trip", "ping_rtt"), ("eviction after deadline", "eviction_delay"))
+    lines = [("PING round trip", "ping_rtt"), ("eviction after deadline", "eviction_delay")]
+    if "tls" in flood:
+        lines.insert(0, ("TLS handshake", "tls_handshake"))
     for what, name in lines:
         us = flood["latency_us"][name]
         print_line(what, ", ".join(f"{title} {us[key] / 1000:.2f} ms" for title, key in parts))
@@ -288,7 +314,10 @@ def keep_running(gateway):
     print(f"\nThe gateway still runs (pid {gateway.process.pid}). To look around:")
     print(f"    curl http://{gateway.admin}/v1/stats")
     flood = f"build/release/bin/conn_flood --target 127.0.0.1:{gateway.port}"
-    print(f"    {flood} --connections 1000")
+    tls = ""
+    if gateway.certificates is not None:
+        tls = f" --tls --ca {(gateway.certificates / 'ca.pem').relative_to(ROOT)}"
+    print(f"    {flood} --connections 1000{tls}")
     print(f"    kill {gateway.process.pid}     # ends it")
 
 
@@ -327,6 +356,7 @@ def parse_arguments():
         epilog="exit: 0 when exactly the silent devices were evicted and no other was lost",
     )
     parser.add_argument("--connections", type=int, default=10000, help="devices (default: 10000)")
+    parser.add_argument("--tls", action="store_true", help="within TLS, with certificates of its own")
     parser.add_argument("--keep", action="store_true", help="leave the gateway running at the end")
     parser.add_argument("--jobs", type=int, default=build_tree.cores(), help="build jobs")
     arguments = parser.parse_args()
@@ -340,7 +370,7 @@ def run_demo(arguments):
     WORK.mkdir(parents=True, exist_ok=True)
     build(arguments.jobs)
     arguments.connections = fit_connections(arguments.connections)
-    gateway = Gateway(arguments.connections)
+    gateway = Gateway(arguments.connections, make_certificates() if arguments.tls else None)
     kept = False
     try:
         right = show(arguments, gateway)

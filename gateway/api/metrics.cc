@@ -65,6 +65,13 @@ constexpr std::array kLoopGauges = {
     LoopCounterMetric{"holdfast_sessions", "Authenticated connections", &LoopCounters::sessions},
     LoopCounterMetric{"holdfast_handshaking_connections",
                       "Connections that have not said HELLO yet", &LoopCounters::handshaking},
+    LoopCounterMetric{"holdfast_tls_connections", "Connections within TLS",
+                      &LoopCounters::tls_connections},
+    LoopCounterMetric{"holdfast_tls_handshakes_in_progress", "TLS handshakes that are going on",
+                      &LoopCounters::tls_handshaking},
+    LoopCounterMetric{"holdfast_tls_handshakes_waiting",
+                      "TLS handshakes that wait for their turn to begin",
+                      &LoopCounters::tls_waiting},
 };
 
 constexpr std::array kLoopCounters = {
@@ -97,6 +104,9 @@ constexpr std::array kLoopCounters = {
     LoopCounterMetric{"holdfast_deferred_messages_total",
                       "Messages to another thread that had to wait for room",
                       &LoopCounters::deferred},
+    LoopCounterMetric{"holdfast_tls_truncated_total",
+                      "TLS connections that the peer ended without close_notify",
+                      &LoopCounters::tls_truncated},
 };
 
 Labels loop_label(size_t loop) { return {{"loop", std::to_string(loop)}}; }
@@ -176,6 +186,40 @@ void add_loops(Families& families, const NodeView& node) {
   families.add(node.router.memory_bytes());
 }
 
+void add_tls(Families& families, const NodeView& node) {
+  families.begin_counter("holdfast_tls_handshakes_total",
+                         "TLS handshakes that came to a connection, by version and resumption");
+  for (const TlsVersion version : {TlsVersion::k12, TlsVersion::k13}) {
+    for (const bool is_resumed : {false, true}) {
+      families.add(node.tls_established(version, is_resumed),
+                   {{"version", version == TlsVersion::k13 ? "1.3" : "1.2"},
+                    {"resumed", is_resumed ? "true" : "false"}});
+    }
+  }
+  families.begin_counter("holdfast_tls_handshakes_failed_total",
+                         "TLS handshakes that came to nothing, by reason");
+  for (size_t i = 0; i < kTlsFailures; ++i) {
+    const auto failure = static_cast<TlsFailure>(i);
+    families.add(node.tls_failed(failure), reason_label(to_text(failure)));
+  }
+  families.begin_counter("holdfast_tls_handshake_cpu_seconds_total",
+                         "CPU time of a thread that does the steps of TLS handshakes");
+  for (uint32_t i = 0; i < node.handshake_threads.count(); ++i) {
+    families.add(static_cast<double>(node.handshake_threads.cpu_us(i).value()) / 1e6,
+                 {{"thread", std::to_string(i)}});
+  }
+}
+
+void add_certificates(Families& families, const NodeView& node) {
+  if (node.certificates == nullptr || node.certificates->empty()) return;
+  families.begin_gauge("holdfast_tls_certificate_expiry_seconds",
+                       "When a loaded certificate runs out, in seconds since 1970");
+  for (const TlsCertificateInfo& certificate : *node.certificates) {
+    families.add(static_cast<double>(certificate.expires_s),
+                 {{"file", certificate.file}, {"names", certificate.names}});
+  }
+}
+
 void add_admin(Families& families, const AdminFigures& admin) {
   families.begin_gauge("holdfast_admin_connections", "Open connections of admin clients");
   families.add(admin.connections);
@@ -221,6 +265,8 @@ std::string metrics_text(const MetricsInput& input) {
   add_node(families, input);
   add_acceptor(families, input.node);
   add_loops(families, input.node);
+  add_tls(families, input.node);
+  add_certificates(families, input.node);
   add_admin(families, input.admin);
   add_process(families, input.process);
   return families.text();

@@ -8,6 +8,8 @@
 #include "common/counter.h"
 #include "gateway/net/acceptor.h"
 #include "gateway/net/close_reason.h"
+#include "gateway/net/tls_context.h"
+#include "gateway/net/tls_handshake_threads.h"
 #include "gateway/route/loop_counters.h"
 #include "gateway/route/router.h"
 
@@ -21,13 +23,18 @@ struct NodeView {
   uint64_t started_ms = 0;  // monotonic
   Router& router;
   const Acceptor& acceptor;
+  const TlsHandshakeThreads& handshake_threads;
   std::vector<const LoopCounters*> loops;  // by loop index
   std::function<bool()> is_ready;          // listeners run and the node does not drain
   std::string version = {};
+  // Those that are loaded now; null: none.
+  const std::vector<TlsCertificateInfo>* certificates = nullptr;
 
   // Of all loops.
   uint64_t sum(Counter LoopCounters::*counter) const;
   uint64_t closed(CloseReason reason) const;
+  uint64_t tls_established(TlsVersion spoken, bool is_resumed) const;
+  uint64_t tls_failed(TlsFailure failure) const;
   // Of one loop: with a session or on the way to one.
   uint64_t connections(LoopIndex loop) const;
 };

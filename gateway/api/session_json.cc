@@ -15,6 +15,7 @@ Json session_json(const SessionView& view) {
       {"net", view.net},
       {"peer", view.peer.text()},
       {"listener", view.listener},
+      {"tls", nullptr},
       {"loop", view.loop},
       {"session_id", std::to_string(view.session_id)},
       {"connected_ms", view.connected_for_ms},
@@ -25,6 +26,7 @@ Json session_json(const SessionView& view) {
       {"output_bytes", view.output_bytes},
   };
   if (view.next_heartbeat_s != 0) session["next_heartbeat_s"] = view.next_heartbeat_s;
+  if (!view.tls.empty()) session["tls"] = view.tls;
   return session;
 }
 

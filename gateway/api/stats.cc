@@ -24,6 +24,27 @@ Json closed_json(const NodeView& view) {
   return closed;
 }
 
+Json tls_json(const NodeView& view) {
+  Json failed = Json::object();
+  for (size_t i = 0; i < kTlsFailures; ++i) {
+    const auto failure = static_cast<TlsFailure>(i);
+    failed[std::string(to_text(failure))] = view.tls_failed(failure);
+  }
+  const auto established = [&view](bool is_resumed) {
+    return view.tls_established(TlsVersion::k12, is_resumed) +
+           view.tls_established(TlsVersion::k13, is_resumed);
+  };
+  return {
+      {"connections", view.sum(&LoopCounters::tls_connections)},
+      {"handshakes_in_progress", view.sum(&LoopCounters::tls_handshaking)},
+      {"handshakes_waiting", view.sum(&LoopCounters::tls_waiting)},
+      {"full", established(false)},
+      {"resumed", established(true)},
+      {"failed", std::move(failed)},
+      {"truncated", view.sum(&LoopCounters::tls_truncated)},
+  };
+}
+
 Json loop_json(const NodeView& view, LoopIndex index) {
   const LoopCounters& counters = *view.loops[index];
   return {
@@ -56,6 +77,7 @@ Json stats_json(const NodeView& view, bool is_draining, uint64_t now_ms) {
       {"heartbeats", view.sum(&LoopCounters::heartbeats)},
       {"messages_in", view.sum(&LoopCounters::messages_in)},
       {"messages_out", view.sum(&LoopCounters::messages_out)},
+      {"tls", tls_json(view)},
       {"loops", Json::array()},
   };
   for (size_t i = 0; i < view.loops.size(); ++i) {

@@ -119,10 +119,10 @@ void Acceptor::on_accepted(UniqueFd socket, const Address& peer, ListenerIndex l
   const bool has_proxy_header = listeners_[listener].has_proxy_header;
   const Admission::Load load{open_connections(), sink_.is_memory_full(), is_draining_};
   const Admission::Verdict verdict = admission_.admit(load, now_us);
-  if (verdict.refused) return refuse(std::move(socket), *verdict.refused);
+  if (verdict.refused) return refuse(std::move(socket), listener, *verdict.refused);
   if (!has_proxy_header) {
     const auto refused = admission_.admit_address(peer, now_us);
-    if (refused) return refuse(std::move(socket), *refused);
+    if (refused) return refuse(std::move(socket), listener, *refused);
     counters_.addresses.set(admission_.addresses());
   }
   LoopIndex loop = verdict.needs_room ? idlest_loop() : least_loaded();
@@ -156,15 +156,16 @@ void Acceptor::refuse_with_spare(ListenerIndex listener) {
         accept4(listeners_[listener].socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket.is_open()) break;
     counters_.accepted.add();
-    refuse(std::move(socket), RefuseReason::kDescriptors);
+    refuse(std::move(socket), listener, RefuseReason::kDescriptors);
   }
   open_spare();
 }
 
 void Acceptor::open_spare() { spare_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
-void Acceptor::refuse(UniqueFd socket, RefuseReason reason) {
+void Acceptor::refuse(UniqueFd socket, ListenerIndex listener, RefuseReason reason) {
   counters_.refused[static_cast<size_t>(reason)].add();
+  if (listeners_[listener].is_tls_only) return;
   const Goaway goaway{.code = goaway_code(reason),
                       .retry_after_ms = random_retry_ms(reconnect_window_ms_),
                       .reason = to_text(reason),

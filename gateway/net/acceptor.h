@@ -71,6 +71,7 @@ struct ListenerSocket {
   UniqueFd socket;
   Address address;
   bool has_proxy_header = false;
+  bool is_tls_only = false;  // a refusal is told by closing alone
 };
 
 // The accept thread: takes connections off the listeners, decides whether they may stay, and hands
@@ -112,7 +113,7 @@ class Acceptor final {
   void on_accepted(UniqueFd socket, const Address& peer, ListenerIndex listener);
   void on_accept_error(ListenerIndex listener, int error);
   void refuse_with_spare(ListenerIndex listener);
-  void refuse(UniqueFd socket, RefuseReason reason);
+  void refuse(UniqueFd socket, ListenerIndex listener, RefuseReason reason);
   void open_spare();
   void pause(Milliseconds duration);
   void resume();

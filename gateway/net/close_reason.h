@@ -16,6 +16,11 @@ enum class CloseReason : uint8_t {
   kGoodbye,           // the device's own GOAWAY
   kUnknownProtocol,   // the first bytes belong to no protocol of this listener
   kBadProxyHeader,    // a PROXY protocol header was due and something else came
+  kTlsRequired,       // the listener is for TLS only, and the peer does not speak it
+  kTlsFailed,         // the TLS handshake came to nothing; TlsFailure says why
+  kTlsTimeout,        // the TLS handshake was not done in time
+  kTlsBadRecord,      // a TLS record that may not be, after the handshake
+  kUnauthorized,      // HELLO's device id is not one of the client certificate's
   kProtocolError,     // a frame that may not be
   kFrameTooLarge,     // a frame's announced length is over the limit
   kHelloTimeout,      // no complete HELLO in time

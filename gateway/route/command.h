@@ -10,12 +10,20 @@
 #include "common/address.h"
 #include "gateway/net/accepted_socket.h"
 #include "gateway/net/close_reason.h"
+#include "gateway/net/tls_context.h"
+#include "gateway/net/tls_handshake_threads.h"
 #include "gateway/session/liveness.h"
 #include "gateway/session/session_ref.h"
 
 // Closed set: every message that one thread may send a loop, or a loop the control thread, stands
 // here.
 namespace holdfast {
+
+// What a listener offers of TLS.
+struct ListenerTls {
+  std::shared_ptr<const TlsContext> context;  // null: none, it is plain
+  bool is_required = false;                   // no plain connections
+};
 
 // What a loop is told of the settings; replaced whole by a reload.
 struct LoopSettings {
@@ -24,6 +32,8 @@ struct LoopSettings {
   uint32_t send_queue_bytes_max = 262144;
   uint64_t memory_bytes_max = 0;  // 0: off
   bool sheds_when_full = true;
+  std::vector<ListenerTls> tls;        // by listener
+  uint32_t tls_handshakes_max = 1024;  // at the same time, of this loop
 };
 
 // Ties a reply to what asked for it. 0: no reply is wanted.
@@ -32,6 +42,11 @@ using RequestId = uint64_t;
 // To a loop.
 struct AdoptSocket {
   AcceptedSocket accepted;
+};
+// A handshake that was at a thread, after one more step.
+struct HandshakeStepped {
+  HandshakeJob job;
+  uint32_t thread = 0;
 };
 struct Kick {
   SessionRef target;
@@ -64,8 +79,9 @@ struct ApplySettings {
 // The end: tells everybody who is left and stops the loop's thread.
 struct StopLoop {};
 
-using LoopCommand = std::variant<std::monostate, AdoptSocket, Kick, SetHeartbeat, DescribeSession,
-                                 ListSessions, StartDrain, StopDrain, ApplySettings, StopLoop>;
+using LoopCommand =
+    std::variant<std::monostate, AdoptSocket, HandshakeStepped, Kick, SetHeartbeat, DescribeSession,
+                 ListSessions, StartDrain, StopDrain, ApplySettings, StopLoop>;
 
 // What an operator may know about a session.
 struct SessionView {
@@ -76,6 +92,7 @@ struct SessionView {
   std::string net;
   Address peer;
   ListenerIndex listener = 0;
+  std::string_view tls;  // "TLSv1.3", "TLSv1.2", empty
   LoopIndex loop = 0;
   uint64_t session_id = 0;
   uint32_t connected_for_ms = 0;

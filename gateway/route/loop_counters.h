@@ -4,6 +4,7 @@
 
 #include "common/counter.h"
 #include "gateway/net/close_reason.h"
+#include "gateway/net/tls_outcome.h"
 
 namespace holdfast {
 
@@ -27,6 +28,14 @@ struct LoopCounters {
   Counter lag_max_us;      // the latest a tick came in the last whole second
   Counter cpu_us;          // the thread's user and system time
   std::array<Counter, kCloseReasons> closed;
+
+  Counter tls_connections;  // within TLS now, handshakes included
+  Counter tls_handshaking;  // handshakes begun and not over now
+  Counter tls_waiting;      // handshakes that wait for their turn now
+  // Handshakes that came to a connection, by version and whether a session was resumed.
+  std::array<std::array<Counter, 2>, 2> tls_established;
+  std::array<Counter, kTlsFailures> tls_failed;
+  Counter tls_truncated;  // connections that the peer ended without close_notify
 };
 
 }  // namespace holdfast

@@ -11,22 +11,26 @@ constexpr size_t kLoopLane = 256;
 constexpr size_t kReplyLane = 256;
 constexpr size_t kAddressLane = 4096;
 
-std::vector<size_t> lanes(LoopIndex loops, size_t loop_lane, size_t accept_lane,
-                          size_t control_lane) {
-  std::vector<size_t> capacities(loops, loop_lane);
+}  // namespace
+
+Router::Router(LoopIndex loops, uint32_t handshake_threads)
+    : loops_(loops),
+      handshake_threads_(handshake_threads),
+      loads_(loops),
+      control_mailbox_(lanes(kReplyLane, 2, 2)) {
+  for (LoopIndex loop = 0; loop < loops; ++loop) {
+    loop_mailboxes_.push_back(
+        std::make_unique<Mailbox<LoopCommand>>(lanes(kLoopLane, kAcceptLane, kControlLane)));
+  }
+}
+
+// A lane for each thread. The handshake threads' hold all that a loop gives them.
+std::vector<size_t> Router::lanes(size_t loop_lane, size_t accept_lane, size_t control_lane) const {
+  std::vector<size_t> capacities(loops_, loop_lane);
+  capacities.insert(capacities.end(), handshake_threads_, TlsHandshakeThreads::kJobsPerLoopMax);
   capacities.push_back(accept_lane);
   capacities.push_back(control_lane);
   return capacities;
-}
-
-}  // namespace
-
-Router::Router(LoopIndex loops)
-    : loops_(loops), loads_(loops), control_mailbox_(lanes(loops, kReplyLane, 2, 2)) {
-  for (LoopIndex loop = 0; loop < loops; ++loop) {
-    loop_mailboxes_.push_back(
-        std::make_unique<Mailbox<LoopCommand>>(lanes(loops, kLoopLane, kAcceptLane, kControlLane)));
-  }
 }
 
 uint64_t Router::memory_bytes() const {
@@ -55,8 +59,11 @@ bool Router::post_address_refused(LoopIndex loop, uint32_t slot, uint32_t genera
   return post_command(accept_lane(), loop, Kick{target, CloseReason::kAddressLimit, 0});
 }
 
-std::vector<size_t> Router::acceptor_lanes() const {
-  return lanes(loops_, kAddressLane, 2, kControlLane);
+void Router::post_stepped(uint32_t thread, HandshakeJob&& job) {
+  const LoopIndex loop = job.loop;
+  HF_CHECK(post_command(handshake_lane(thread), loop, HandshakeStepped{std::move(job), thread}));
 }
+
+std::vector<size_t> Router::acceptor_lanes() const { return lanes(kAddressLane, 2, kControlLane); }
 
 }  // namespace holdfast

@@ -8,6 +8,7 @@
 #include "common/counter.h"
 #include "gateway/net/acceptor.h"
 #include "gateway/net/mailbox.h"
+#include "gateway/net/tls_handshake_threads.h"
 #include "gateway/route/command.h"
 #include "gateway/route/directory.h"
 
@@ -15,18 +16,20 @@ namespace holdfast {
 
 // Where messages for a session go: the directory that names its loop, and the mailboxes between all
 // threads. Each thread posts under its own lane.
-// Thread: any, but a lane belongs to one thread: loop i has lane i, the accept thread and the
-// control thread the two after them.
+// Thread: any, but a lane belongs to one thread: loop i has lane i, then come the handshake threads,
+// the accept thread and the control thread.
 // Owns: the directory, the mailboxes of the loops and of the control thread, and what each loop
 // tells of its load.
-class Router final : public AcceptSink {
+class Router final : public AcceptSink, public HandshakeSink {
  public:
-  explicit Router(LoopIndex loops);
+  explicit Router(LoopIndex loops, uint32_t handshake_threads = 0);
 
   LoopIndex loops() const { return loops_; }
+  uint32_t handshake_threads() const { return handshake_threads_; }
   size_t loop_lane(LoopIndex loop) const { return loop; }
-  size_t accept_lane() const { return loops_; }
-  size_t control_lane() const { return size_t{loops_} + 1; }
+  size_t handshake_lane(uint32_t thread) const { return size_t{loops_} + thread; }
+  size_t accept_lane() const { return size_t{loops_} + handshake_threads_; }
+  size_t control_lane() const { return accept_lane() + 1; }
 
   Directory& directory() { return directory_; }
   Mailbox<LoopCommand>& loop_mailbox(LoopIndex loop) { return *loop_mailboxes_[loop]; }
@@ -51,11 +54,17 @@ class Router final : public AcceptSink {
   bool is_memory_full() const override;
   bool post_address_refused(LoopIndex loop, uint32_t slot, uint32_t generation) override;
 
+  // HandshakeSink, for the handshake threads.
+  void post_stepped(uint32_t thread, HandshakeJob&& job) override;
+
   // Capacities for the accept thread's own mailbox, a lane for each thread.
   std::vector<size_t> acceptor_lanes() const;
 
  private:
+  std::vector<size_t> lanes(size_t loop_lane, size_t accept_lane, size_t control_lane) const;
+
   const LoopIndex loops_;
+  const uint32_t handshake_threads_;
   std::vector<LoopLoad> loads_;
   std::atomic<uint64_t> memory_bytes_max_{0};  // 0: off
   Directory directory_;

@@ -30,6 +30,7 @@ uint64_t mix(uint64_t value) {
 }  // namespace
 
 SessionLoop::SessionLoop(LoopIndex index, Router& router, Mailbox<AcceptorMessage>& acceptor,
+                         TlsHandshakeThreads& handshake_threads,
                          std::shared_ptr<const LoopSettings> settings, uint32_t slots_max,
                          uint64_t session_id_key)
     : index_(index),
@@ -41,6 +42,7 @@ SessionLoop::SessionLoop(LoopIndex index, Router& router, Mailbox<AcceptorMessag
       table_(std::min(slots_max, SessionRef::kSlotsMax - 1), now_),
       load_(router.loop_load(index)),
       receive_buffer_(kReceiveBytes),
+      desk_(index, handshake_threads),
       loop_(index, *this, router.loop_mailbox(index).wake_fd()) {}
 
 SessionLoop::~SessionLoop() {
@@ -93,6 +95,7 @@ void SessionLoop::do_due_work() {
   bool is_more_left = fire_wheel();
   is_more_left |= drain_some();
   is_more_left |= shed_for_memory();
+  make_room_for_handshakes();
   outbox_.retry();
   end_round();
   if (is_more_left || !input_waiting_.empty()) loop_.run_rest_soon();
@@ -124,6 +127,8 @@ void SessionLoop::on_due(uint32_t slot) {
       return;
     case DueAction::kEvict:
       return close(slot, CloseReason::kHeartbeatTimeout);
+    case DueAction::kTlsTimeout:
+      return close(slot, CloseReason::kTlsTimeout);
     case DueAction::kHelloTimeout:
       return close(slot, CloseReason::kHelloTimeout);
     case DueAction::kWriteStall:
@@ -199,6 +204,9 @@ bool SessionLoop::has_load_changed() const {
 void SessionLoop::publish_load() {
   counters_.sessions.set(table_.sessions.size());
   counters_.handshaking.set(table_.awaiting_hello.size());
+  counters_.tls_connections.set(table_.tls_size());
+  counters_.tls_handshaking.set(desk_.begun());
+  counters_.tls_waiting.set(desk_.waiting());
   load_.memory_bytes.set(memory_bytes());
   load_.idlest_ms.set(idlest_ms());
 }

@@ -10,11 +10,14 @@
 #include "common/clock.h"
 #include "common/protocol/native.h"
 #include "common/protocol/proxy_protocol.h"
+#include "common/protocol/sniff.h"
 #include "common/token_bucket.h"
 #include "gateway/net/acceptor.h"
 #include "gateway/net/loop.h"
 #include "gateway/net/retry_delay.h"
+#include "gateway/net/tls_cipher.h"
 #include "gateway/route/command.h"
+#include "gateway/route/handshake_desk.h"
 #include "gateway/route/loop_counters.h"
 #include "gateway/route/outbox.h"
 #include "gateway/route/router.h"
@@ -34,8 +37,8 @@ class SessionLoop final : private LoopHandler {
  public:
   // `session_id_key`: secret of the process, so that session ids tell nothing.
   SessionLoop(LoopIndex index, Router& router, Mailbox<AcceptorMessage>& acceptor,
-              std::shared_ptr<const LoopSettings> settings, uint32_t slots_max,
-              uint64_t session_id_key);
+              TlsHandshakeThreads& handshake_threads, std::shared_ptr<const LoopSettings> settings,
+              uint32_t slots_max, uint64_t session_id_key);
   ~SessionLoop() override;
 
   Status open() { return loop_.open(); }
@@ -46,6 +49,11 @@ class SessionLoop final : private LoopHandler {
  private:
   static constexpr uint32_t kNoSlot = SessionTable::kNone;
   static constexpr size_t kReceiveBytes = 65536;
+  // Of a connection whose handshake is not over: a stranger's bytes are kept until a step takes
+  // them.
+  static constexpr size_t kReceiveBytesInHandshake = 4096;
+  // Opening the smallest of records costs more than the bytes that carry it.
+  static constexpr size_t kReceiveBytesWithinTls = 16384;
   // One connection's reads before the others get their turn.
   static constexpr int kReadsPerTurn = 4;
   static constexpr size_t kMessagesPerRound = 256;
@@ -71,9 +79,14 @@ class SessionLoop final : private LoopHandler {
 
   // Input (session_loop_input.cc).
   void take_turn(uint32_t slot, uint32_t events);
+  template <class Act>
+  void run_turn(uint32_t slot, Act&& act);
+  static size_t receive_bytes_of(const HotRecord& record);
   void read_input(uint32_t slot, uint32_t events);
+  void on_input_end(uint32_t slot);
   void discard_input(uint32_t slot);
   void read_again_later(uint32_t slot);
+  void take_bytes(uint32_t slot, std::span<std::byte> bytes);
   void consume(uint32_t slot, std::span<const std::byte> bytes);
   size_t parse(uint32_t slot, std::span<const std::byte> input);
   size_t parse_proxy_header(uint32_t slot, std::span<const std::byte> input);
@@ -87,14 +100,43 @@ class SessionLoop final : private LoopHandler {
   void answer_ping(uint32_t slot, const Ping& ping);
   void answer_message(uint32_t slot, const Message& message);
 
+  // TLS (session_loop_tls.cc).
+  const ListenerTls& tls_of(uint32_t slot) const;
+  SessionState first_state(uint32_t slot) const;
+  bool is_tls_due(uint32_t slot) const;
+  bool choose_transport(uint32_t slot, std::span<const std::byte> input);
+  void begin_handshake(uint32_t slot, std::span<const std::byte> input);
+  void feed_handshake(uint32_t slot, std::span<const std::byte> input);
+  bool waits_for_step(uint32_t slot, uint32_t events);
+  void ask_for_step(uint32_t slot);
+  void hand_out_steps();
+  void on_stepped(uint32_t slot, std::unique_ptr<TlsHandshake> handshake);
+  void secure(uint32_t slot, uint32_t events);
+  void fail_handshake(uint32_t slot, TlsFailure failure);
+  void end_handshake(uint32_t slot);
+  void abandon_handshake(uint32_t slot, CloseReason reason);
+  void make_room_for_handshakes();
+  void consume_records(uint32_t slot, std::span<std::byte> bytes);
+  size_t open_records(uint32_t slot, std::span<std::byte> input);
+  void answer_key_update(uint32_t slot);
+  void refuse_record(uint32_t slot, TlsAlert alert);
+  std::span<const std::byte> seal(uint32_t slot, std::span<const std::byte> frames);
+  std::span<const std::byte> seal_last(uint32_t slot, CloseReason reason,
+                                       std::span<const std::byte> before,
+                                       std::span<const std::byte> goaway);
+  bool is_device_certified(uint32_t slot, std::string_view device_id);
+  void drop_tls_entry(uint32_t slot);
+
   // Output and closing (session_loop_output.cc).
   template <class OneFrame>
   void say(uint32_t slot, const OneFrame& frame);
   void send_turn_output(uint32_t slot);
   bool transmit(uint32_t slot, std::span<const std::byte> bytes);
+  bool transmit_raw(uint32_t slot, std::span<const std::byte> bytes);
   bool enqueue(uint32_t slot, std::span<const std::byte> bytes);
   void flush_queue(uint32_t slot);
   void close(uint32_t slot, CloseReason reason, uint32_t reconnect_window_ms = kReconnectWindowMs);
+  bool may_hear(uint32_t slot, CloseReason reason) const;
   bool say_goaway(uint32_t slot, CloseReason reason, uint32_t reconnect_window_ms);
   void retire(uint32_t slot);
   void free_retired();
@@ -103,6 +145,7 @@ class SessionLoop final : private LoopHandler {
 
   // Commands of other threads (session_loop_commands.cc).
   void handle(AdoptSocket&& command);
+  void handle(HandshakeStepped&& command);
   void handle(Kick&& command);
   void handle(SetHeartbeat&& command);
   void handle(DescribeSession&& command);
@@ -151,6 +194,9 @@ class SessionLoop final : private LoopHandler {
   uint32_t turn_slot_ = kNoSlot;
   TurnOutput turn_output_;
   std::vector<std::byte> receive_buffer_;
+  HandshakeDesk desk_;
+  TlsCipher cipher_;
+  std::vector<std::byte> seal_buffer_;
   struct SlotName {
     uint32_t slot;
     uint32_t generation;
@@ -170,6 +216,17 @@ class SessionLoop final : private LoopHandler {
 
   Loop loop_;
 };
+
+// What the connection says meanwhile leaves in one send.
+template <class Act>
+void SessionLoop::run_turn(uint32_t slot, Act&& act) {
+  turn_slot_ = slot;
+  act();
+  if (is_reading(table_.hot(slot).state)) send_turn_output(slot);
+  turn_output_.clear();
+  turn_slot_ = kNoSlot;
+  drop_io_if_empty(slot);
+}
 
 // Gathered while it is the connection's turn, sent at once otherwise.
 template <class OneFrame>

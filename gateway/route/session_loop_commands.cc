@@ -5,6 +5,15 @@
 
 namespace holdfast {
 
+namespace {
+
+std::string_view tls_text(const TlsConnection* tls) {
+  if (tls == nullptr) return {};
+  return tls->records.version() == TlsVersion::k13 ? "TLSv1.3" : "TLSv1.2";
+}
+
+}  // namespace
+
 bool SessionLoop::is_session(SessionRef ref) const {
   return table_.is_current(ref.slot(), ref.generation()) &&
          table_.hot(ref.slot()).state == SessionState::kOpen;
@@ -27,14 +36,13 @@ void SessionLoop::handle(AdoptSocket&& command) {
   ColdRecord& cold = table_.cold(slot);
   record.fd = accepted.socket.release();
   record.last_activity = now_;
-  record.state =
-      accepted.has_proxy_header ? SessionState::kAwaitProxyHeader : SessionState::kAwaitProtocol;
   cold.peer.set_address(accepted.peer);
   identity_bytes_ += cold.peer.heap_bytes();
   cold.listener = accepted.listener;
+  record.state = accepted.has_proxy_header ? SessionState::kAwaitProxyHeader : first_state(slot);
   cold.address_epoch = accepted.address_epoch;
   // Behind a balancer there is nothing to release until its header has told the address.
-  record.is_address_counted = accepted.address_epoch != 0 && !accepted.has_proxy_header;
+  cold.is_address_counted = accepted.address_epoch != 0 && !accepted.has_proxy_header;
   cold.connected_at = now_;
   table_.awaiting_hello.push_newest(slot);
   schedule(slot);
@@ -113,7 +121,10 @@ void SessionLoop::handle(StartDrain&& command) {
 
 void SessionLoop::handle(StopDrain&&) { is_draining_ = false; }
 
-void SessionLoop::handle(ApplySettings&& command) { settings_ = std::move(command.settings); }
+void SessionLoop::handle(ApplySettings&& command) {
+  settings_ = std::move(command.settings);
+  desk_.set_begun_max(settings_->tls_handshakes_max);
+}
 
 void SessionLoop::handle(StopLoop&&) {
   // Whoever is not told by then learns it from the closed socket.
@@ -143,6 +154,7 @@ SessionView SessionLoop::view_of(uint32_t slot) {
           .net = std::string(attributes.net),
           .peer = cold.peer.address(),
           .listener = cold.listener,
+          .tls = tls_text(table_.tls(slot)),
           .loop = index_,
           .session_id = session_id_of(slot),
           .connected_for_ms = ms_since(cold.connected_at),

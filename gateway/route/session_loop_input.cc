@@ -6,32 +6,34 @@
 
 #include "common/log.h"
 #include "common/protocol/proxy_protocol.h"
-#include "common/protocol/sniff.h"
 #include "gateway/route/session_loop.h"
 
 namespace holdfast {
+
+size_t SessionLoop::receive_bytes_of(const HotRecord& record) {
+  if (is_before_tls(record.state)) return kReceiveBytesInHandshake;
+  return record.has_tls ? kReceiveBytesWithinTls : kReceiveBytes;
+}
 
 void SessionLoop::take_turn(uint32_t slot, uint32_t events) {
   HotRecord& record = table_.hot(slot);
   if (record.state == SessionState::kClosed) return;
   record.is_input_waiting = false;
   if (record.state == SessionState::kLingering) return discard_input(slot);
-  turn_slot_ = slot;
-  if ((events & EPOLLOUT) != 0 && record.has_io) flush_queue(slot);
-  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) read_input(slot, events);
-  if (is_reading(record.state)) send_turn_output(slot);
-  turn_output_.clear();
-  turn_slot_ = kNoSlot;
-  drop_io_if_empty(slot);
+  run_turn(slot, [&] {
+    if ((events & EPOLLOUT) != 0 && record.has_io) flush_queue(slot);
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) read_input(slot, events);
+  });
 }
 
 void SessionLoop::read_input(uint32_t slot, uint32_t events) {
   const HotRecord& record = table_.hot(slot);
   const bool has_ended = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   for (int i = 0; i < kReadsPerTurn; ++i) {
-    if (!is_reading(record.state)) return;
-    const ssize_t got = ::recv(record.fd, receive_buffer_.data(), receive_buffer_.size(), 0);
-    if (got == 0) return close(slot, CloseReason::kPeerClosed);
+    if (!is_reading(record.state) || waits_for_step(slot, events)) return;
+    const size_t wanted = receive_bytes_of(record);
+    const ssize_t got = ::recv(record.fd, receive_buffer_.data(), wanted, 0);
+    if (got == 0) return on_input_end(slot);
     if (got < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) return;
@@ -39,11 +41,21 @@ void SessionLoop::read_input(uint32_t slot, uint32_t events) {
     }
     const auto count = static_cast<size_t>(got);
     counters_.bytes_in.add(count);
-    consume(slot, {receive_buffer_.data(), count});
+    take_bytes(slot, {receive_buffer_.data(), count});
     // A short read emptied the socket; only a peer that has ended still has its end to be read.
-    if (count < receive_buffer_.size() && !has_ended) return;
+    if (count < wanted && !has_ended) return;
   }
   if (is_reading(record.state)) read_again_later(slot);
+}
+
+void SessionLoop::on_input_end(uint32_t slot) {
+  const HotRecord& record = table_.hot(slot);
+  // Within TLS only close_notify tells an end from a cut. Frames have their own GOAWAY, so nothing
+  // hangs on it here; but who looks for cut connections finds them counted.
+  if (record.has_tls && record.state != SessionState::kTlsHandshake) {
+    counters_.tls_truncated.add();
+  }
+  close(slot, CloseReason::kPeerClosed);
 }
 
 void SessionLoop::discard_input(uint32_t slot) {
@@ -66,11 +78,20 @@ void SessionLoop::read_again_later(uint32_t slot) {
   loop_.run_rest_soon();
 }
 
+// What a socket gave: records, a handshake's messages, or frames as they are.
+void SessionLoop::take_bytes(uint32_t slot, std::span<std::byte> bytes) {
+  const HotRecord& record = table_.hot(slot);
+  if (!record.has_tls) return consume(slot, bytes);
+  if (record.state == SessionState::kTlsHandshake) return feed_handshake(slot, bytes);
+  consume_records(slot, bytes);
+}
+
 void SessionLoop::consume(uint32_t slot, std::span<const std::byte> bytes) {
   const HotRecord& record = table_.hot(slot);
   ConnectionIo* const waiting = table_.io(slot);
   if (waiting == nullptr || waiting->input.is_empty()) {
     const size_t used = parse(slot, bytes);
+    if (is_tls_due(slot)) return begin_handshake(slot, bytes.subspan(used));
     if (!is_reading(record.state) || used == bytes.size()) return;
     ConnectionIo& io = io_of(slot);
     const size_t before = io.input.capacity();
@@ -82,6 +103,11 @@ void SessionLoop::consume(uint32_t slot, std::span<const std::byte> bytes) {
   const size_t before = io.input.capacity();
   io.input.append(bytes);
   const size_t used = parse(slot, io.input.bytes());
+  if (is_tls_due(slot)) {
+    begin_handshake(slot, io.input.bytes().subspan(used));
+    io_bytes_ -= before;
+    return io.input.reset();
+  }
   // A close leaves the buffer to drop_io_if_empty(), since what was parsed points into it.
   if (is_reading(record.state)) {
     io.input.consume(used);
@@ -102,6 +128,11 @@ size_t SessionLoop::parse(uint32_t slot, std::span<const std::byte> input) {
       case SessionState::kAwaitProxyHeader:
         step = parse_proxy_header(slot, rest);
         break;
+      case SessionState::kAwaitTransport:
+        if (choose_transport(slot, rest)) continue;
+        break;
+      case SessionState::kTlsHandshake:
+        return used;
       case SessionState::kAwaitProtocol:
         if (sniff_protocol(slot, rest)) continue;
         break;
@@ -125,7 +156,7 @@ size_t SessionLoop::parse_proxy_header(uint32_t slot, std::span<const std::byte>
   // Without a source it is the balancer's own connection (a health check): the socket's address
   // stays.
   if (result.has_source) set_peer(slot, result);
-  table_.hot(slot).state = SessionState::kAwaitProtocol;
+  table_.hot(slot).state = first_state(slot);
   return result.consumed;
 }
 
@@ -138,8 +169,8 @@ void SessionLoop::set_peer(uint32_t slot, const proxy_protocol::ParseResult& hea
   identity_bytes_ -= cold.peer.heap_bytes();
   cold.peer.set_address(peer);
   identity_bytes_ += cold.peer.heap_bytes();
-  HotRecord& record = table_.hot(slot);
-  record.is_address_counted = cold.address_epoch != 0;
+  cold.is_address_counted = cold.address_epoch != 0;
+  const HotRecord& record = table_.hot(slot);
   outbox_.post_to_acceptor(AddressSeen{peer, cold.address_epoch, index_, slot, record.generation});
 }
 
@@ -210,6 +241,8 @@ void SessionLoop::on_frame(uint32_t slot, const Frame& frame) {
 void SessionLoop::log_in(uint32_t slot, const Hello& hello) {
   if (is_draining_) return close(slot, CloseReason::kDraining, drain_window_ms_);
   if (outbox_.is_full()) return close(slot, CloseReason::kOverloaded);
+  if (!is_device_certified(slot, hello.device_id)) return close(slot, CloseReason::kUnauthorized);
+  drop_tls_entry(slot);
   HotRecord& record = table_.hot(slot);
   PeerIdentity& peer = table_.cold(slot).peer;
   identity_bytes_ -= peer.heap_bytes();

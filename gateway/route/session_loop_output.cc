@@ -16,8 +16,13 @@ void SessionLoop::send_turn_output(uint32_t slot) {
   turn_output_.clear();
 }
 
-// Sends, or queues what the socket does not take. False when the connection was closed over it.
+// Frames go out, in records where the connection has TLS. False when it was closed over it.
 bool SessionLoop::transmit(uint32_t slot, std::span<const std::byte> bytes) {
+  return transmit_raw(slot, table_.hot(slot).has_tls ? seal(slot, bytes) : bytes);
+}
+
+// Sends, or queues what the socket does not take. False when the connection was closed over it.
+bool SessionLoop::transmit_raw(uint32_t slot, std::span<const std::byte> bytes) {
   const HotRecord& record = table_.hot(slot);
   if (table_.output_moved(slot)) return enqueue(slot, bytes);
   ssize_t sent = 0;
@@ -84,8 +89,10 @@ void SessionLoop::close(uint32_t slot, CloseReason reason, uint32_t reconnect_wi
   } else {
     table_.awaiting_hello.remove(slot);
   }
+  const bool is_listening = may_hear(slot, reason);
+  if (record.state == SessionState::kTlsHandshake) abandon_handshake(slot, reason);
   record.state = SessionState::kLingering;
-  const bool is_told = say_goaway(slot, reason, reconnect_window_ms);
+  const bool is_told = is_listening && say_goaway(slot, reason, reconnect_window_ms);
   // Even a socket that is closed at once is shut first: that sends the GOAWAY and the end of stream
   // in one segment, whereas close(2) throws away what is unsent when input lies unread.
   const bool is_shut = (is_told || lingers(reason)) && ::shutdown(record.fd, SHUT_WR) == 0;
@@ -93,6 +100,19 @@ void SessionLoop::close(uint32_t slot, CloseReason reason, uint32_t reconnect_wi
   record.last_activity = now_;
   schedule(slot);
   if (slot != turn_slot_) drop_io_if_empty(slot);
+}
+
+// Whether a GOAWAY would be understood: not by one that is at its handshake, nor where only TLS is
+// spoken and nothing shows yet that the peer does not.
+bool SessionLoop::may_hear(uint32_t slot, CloseReason reason) const {
+  switch (table_.hot(slot).state) {
+    case SessionState::kTlsHandshake:
+      return false;
+    case SessionState::kAwaitTransport:
+      return !tls_of(slot).is_required || reason == CloseReason::kTlsRequired;
+    default:
+      return true;
+  }
 }
 
 // Behind whatever the connection's turn has to say, as far as the socket takes it: nothing waits
@@ -114,13 +134,16 @@ bool SessionLoop::say_goaway(uint32_t slot, CloseReason reason, uint32_t reconne
   }
   const bool has_turn_output = slot == turn_slot_ && !turn_output_.is_empty();
   if (table_.output_moved(slot)) return false;  // would come in mid-frame
+  const std::span<const std::byte> before =
+      has_turn_output ? turn_output_.bytes() : std::span<const std::byte>{};
+  std::array<std::span<const std::byte>, 2> last = {before, std::span(goaway).first(goaway_bytes)};
+  if (record.has_tls) last = {seal_last(slot, reason, last[0], last[1]), {}};
   std::array<iovec, 2> parts{};
   size_t count = 0;
-  if (has_turn_output) {
-    const auto bytes = turn_output_.bytes();
+  for (const std::span<const std::byte> bytes : last) {
+    if (bytes.empty()) continue;
     parts[count++] = {.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
   }
-  if (goaway_bytes > 0) parts[count++] = {.iov_base = goaway.data(), .iov_len = goaway_bytes};
   if (count == 0) return false;
   msghdr message{};
   message.msg_iov = parts.data();
@@ -145,10 +168,11 @@ void SessionLoop::free_retired() {
     HotRecord& record = table_.hot(slot);
     ColdRecord& cold = table_.cold(slot);
     ::close(record.fd);
-    if (record.is_address_counted) {
+    if (cold.is_address_counted) {
       outbox_.post_to_acceptor(AddressReleased{cold.peer.address(), cold.address_epoch});
     }
     if (const ConnectionIo* io = table_.io(slot)) io_bytes_ -= io->allocated_bytes();
+    if (const TlsConnection* tls = table_.tls(slot)) io_bytes_ -= tls->allocated_bytes();
     identity_bytes_ -= cold.peer.heap_bytes();
     table_.release(slot);
     load_.closed.add();

@@ -33,7 +33,10 @@ uint16_t granted_heartbeat_s(const LivenessSettings& settings, uint16_t asked_s)
 WrappingMs next_due(const HotRecord& record, OutputMoved output_moved,
                     const LivenessSettings& settings) {
   switch (record.state) {
+    case SessionState::kTlsHandshake:
+      return record.last_activity.plus_ms(settings.tls_handshake_timeout_ms + kRoundingMs);
     case SessionState::kAwaitProxyHeader:
+    case SessionState::kAwaitTransport:
     case SessionState::kAwaitProtocol:
     case SessionState::kAwaitHello:
       return record.last_activity.plus_ms(settings.hello_timeout_ms + kRoundingMs);
@@ -52,7 +55,11 @@ WrappingMs next_due(const HotRecord& record, OutputMoved output_moved,
 DueAction due_action(const HotRecord& record, OutputMoved output_moved,
                      const LivenessSettings& settings, WrappingMs now) {
   switch (record.state) {
+    case SessionState::kTlsHandshake:
+      return next_due(record, output_moved, settings).is_reached_at(now) ? DueAction::kTlsTimeout
+                                                                         : DueAction::kNothing;
     case SessionState::kAwaitProxyHeader:
+    case SessionState::kAwaitTransport:
     case SessionState::kAwaitProtocol:
     case SessionState::kAwaitHello:
       return next_due(record, output_moved, settings).is_reached_at(now) ? DueAction::kHelloTimeout

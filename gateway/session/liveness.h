@@ -16,6 +16,7 @@ struct LivenessSettings {
   uint16_t heartbeat_max_s = 1800;
   uint8_t misses = 3;  // heartbeat_max_s times this fits the 16 bits that WELCOME has for it
   uint32_t grace_ms = 500;
+  uint32_t tls_handshake_timeout_ms = 5000;
   uint32_t hello_timeout_ms = 8000;
   uint32_t write_stall_ms = 30'000;
 };
@@ -30,6 +31,7 @@ enum class DueAction : uint8_t {
   kNothing,  // look again at the next moment
   kSendPing,
   kEvict,  // silent for the promised timeout
+  kTlsTimeout,
   kHelloTimeout,
   kWriteStall,
   kEndLinger,

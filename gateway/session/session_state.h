@@ -10,7 +10,9 @@ namespace holdfast {
 // Where a connection stands. It only moves downwards.
 enum class SessionState : uint8_t {
   kAwaitProxyHeader,  // the balancer's header has not been read whole
-  kAwaitProtocol,     // nothing that tells the protocol has been read
+  kAwaitTransport,    // TLS is possible, and nothing that tells it has been read
+  kTlsHandshake,      // what comes in is for the handshake
+  kAwaitProtocol,     // plain or within TLS, nothing that tells the protocol has been read
   kAwaitHello,        // native, and no HELLO yet
   kOpen,              // a device's session: in the directory and the LRU list
   kLingering,         // GOAWAY is sent and our side is shut; what still comes in is thrown away
@@ -50,6 +52,10 @@ enum class FrameAction : uint8_t {
 FrameAction action_for(SessionState state, FrameKind kind);
 
 constexpr bool is_before_welcome(SessionState state) { return state < SessionState::kOpen; }
+// What comes in is TLS, or may be.
+constexpr bool is_before_tls(SessionState state) {
+  return state == SessionState::kAwaitTransport || state == SessionState::kTlsHandshake;
+}
 constexpr bool is_reading(SessionState state) { return state <= SessionState::kOpen; }
 
 }  // namespace holdfast

@@ -8,8 +8,11 @@
 #include "common/lru_list.h"
 #include "common/slot_arena.h"
 #include "common/timing_wheel.h"
+#include "gateway/session/connection_io.h"
 #include "gateway/session/liveness.h"
+#include "gateway/session/part_pool.h"
 #include "gateway/session/session_record.h"
+#include "gateway/session/tls_connection.h"
 
 namespace holdfast {
 
@@ -46,6 +49,7 @@ class SessionTable final {
   [[nodiscard]] uint32_t allocate() { return arena_.allocate(); }
   void release(uint32_t slot) {
     drop_io(slot);
+    if (hot(slot).has_tls) tls_.give_back(cold(slot).part);
     arena_.release(slot);
   }
   bool is_current(uint32_t slot, uint32_t generation) const {
@@ -55,23 +59,31 @@ class SessionTable final {
   HotRecord& hot(uint32_t slot) { return arena_.hot(slot); }
   const HotRecord& hot(uint32_t slot) const { return arena_.hot(slot); }
   ColdRecord& cold(uint32_t slot) { return arena_.cold(slot); }
+  const ColdRecord& cold(uint32_t slot) const { return arena_.cold(slot); }
   // The connection's buffers, or null while it needs none.
-  ConnectionIo* io(uint32_t slot) {
-    return arena_.hot(slot).has_io ? &ios_.at(arena_.cold(slot).io) : nullptr;
-  }
+  ConnectionIo* io(uint32_t slot) { return hot(slot).has_io ? &ios_.at(io_index(slot)) : nullptr; }
   ConnectionIo& make_io(uint32_t slot) {
-    HotRecord& record = arena_.hot(slot);
-    ColdRecord& cold = arena_.cold(slot);
-    if (!record.has_io) cold.io = ios_.take();
-    record.has_io = true;
-    return ios_.at(cold.io);
+    if (!hot(slot).has_io) io_index(slot) = ios_.take();
+    hot(slot).has_io = true;
+    return ios_.at(io_index(slot));
   }
   void drop_io(uint32_t slot) {
-    HotRecord& record = arena_.hot(slot);
-    if (!record.has_io) return;
-    record.has_io = false;
-    ios_.give_back(std::exchange(arena_.cold(slot).io, ConnectionIoPool::kNone));
+    if (!hot(slot).has_io) return;
+    hot(slot).has_io = false;
+    ios_.give_back(std::exchange(io_index(slot), kNoIndex));
   }
+  // What the connection needs for TLS, or null when it is plain.
+  TlsConnection* tls(uint32_t slot) {
+    return hot(slot).has_tls ? &tls_.at(cold(slot).part) : nullptr;
+  }
+  TlsConnection& make_tls(uint32_t slot) {
+    HF_CHECK(!hot(slot).has_tls);
+    const uint32_t index = tls_.take();
+    tls_.at(index).io = std::exchange(cold(slot).part, index);
+    hot(slot).has_tls = true;
+    return tls_.at(index);
+  }
+  size_t tls_size() const { return tls_.size(); }
   OutputMoved output_moved(uint32_t slot) {
     const ConnectionIo* const owned = io(slot);
     if (owned == nullptr || owned->output.is_empty()) return std::nullopt;
@@ -125,8 +137,15 @@ class SessionTable final {
     prefetch(lru.next);
   }
 
+  // Where the index of its ConnectionIo stands.
+  uint32_t& io_index(uint32_t slot) {
+    ColdRecord& record = cold(slot);
+    return hot(slot).has_tls ? tls_.at(record.part).io : record.part;
+  }
+
   Arena arena_;
-  ConnectionIoPool ios_;
+  PartPool<ConnectionIo> ios_;
+  PartPool<TlsConnection> tls_;
   Links links_;
 
  public:

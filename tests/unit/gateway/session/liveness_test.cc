@@ -72,14 +72,23 @@ TEST(Liveness, BlockedOutputIsLookedAtBeforeTheHeartbeat) {
 
 TEST(Liveness, EveryStateBeforeWelcomeHasTheHelloTimeout) {
   const LivenessSettings settings{.hello_timeout_ms = 8000};
-  for (const SessionState state :
-       {SessionState::kAwaitProxyHeader, SessionState::kAwaitProtocol, SessionState::kAwaitHello}) {
+  for (const SessionState state : {SessionState::kAwaitProxyHeader, SessionState::kAwaitTransport,
+                                   SessionState::kAwaitProtocol, SessionState::kAwaitHello}) {
     HotRecord record = open_session(10, 3);
     record.state = state;
     EXPECT_EQ(next_due(record, kNoOutput, settings), after_ms(8001));
     EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(8000)), DueAction::kNothing);
     EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(8001)), DueAction::kHelloTimeout);
   }
+}
+
+TEST(Liveness, AHandshakeHasATimeoutOfItsOwn) {
+  const LivenessSettings settings{.tls_handshake_timeout_ms = 5000};
+  HotRecord record = open_session(10, 3);
+  record.state = SessionState::kTlsHandshake;
+  EXPECT_EQ(next_due(record, kNoOutput, settings), after_ms(5001));
+  EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(5000)), DueAction::kNothing);
+  EXPECT_EQ(due_action(record, kNoOutput, settings, after_ms(5001)), DueAction::kTlsTimeout);
 }
 
 TEST(Liveness, LingeringEnds) {

@@ -13,6 +13,8 @@ using enum FrameAction;
 constexpr auto kBad = kCloseProtocolError;
 constexpr std::array<std::array<FrameAction, kFrameKinds>, kSessionStates> kTable = {{
     {kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad},    // kAwaitProxyHeader
+    {kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad},    // kAwaitTransport
+    {kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad},    // kTlsHandshake
     {kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad},    // kAwaitProtocol
     {kLogIn, kBad, kBad, kBad, kBad, kBad, kBad, kBad, kBad},  // kAwaitHello
     {kBad, kBad, kAnswerPing, kNoteAlive, kRouteMessage, kNoteAlive, kChangeSubscriptions,

@@ -1,4 +1,4 @@
-#include "gateway/session/connection_io.h"
+#include "gateway/session/part_pool.h"
 
 #include <gtest/gtest.h>
 
@@ -6,20 +6,22 @@
 #include <set>
 #include <vector>
 
+#include "gateway/session/connection_io.h"
+
 namespace holdfast {
 namespace {
 
-TEST(ConnectionIoPool, GivesEachTakerItsOwn) {
-  ConnectionIoPool pool;
+TEST(PartPool, GivesEachTakerItsOwn) {
+  PartPool<ConnectionIo> pool;
   std::set<uint32_t> indices;
   for (int i = 0; i < 1000; ++i) indices.insert(pool.take());
   EXPECT_EQ(indices.size(), 1000u);
   EXPECT_EQ(pool.size(), 1000u);
-  EXPECT_FALSE(indices.contains(ConnectionIoPool::kNone));
+  EXPECT_FALSE(indices.contains(PartPool<ConnectionIo>::kNone));
 }
 
-TEST(ConnectionIoPool, WhatIsTakenDoesNotMoveWhileOthersComeAndGo) {
-  ConnectionIoPool pool;
+TEST(PartPool, WhatIsTakenDoesNotMoveWhileOthersComeAndGo) {
+  PartPool<ConnectionIo> pool;
   const uint32_t kept = pool.take();
   ConnectionIo* const place = &pool.at(kept);
   std::vector<uint32_t> others;
@@ -29,8 +31,8 @@ TEST(ConnectionIoPool, WhatIsTakenDoesNotMoveWhileOthersComeAndGo) {
   EXPECT_EQ(pool.size(), 1u);
 }
 
-TEST(ConnectionIoPool, ANextTakerFindsNothingOfTheLast) {
-  ConnectionIoPool pool;
+TEST(PartPool, ANextTakerFindsNothingOfTheLast) {
+  PartPool<ConnectionIo> pool;
   const uint32_t other = pool.take();
   const uint32_t first = pool.take();
   pool.at(first).output.append(std::array{std::byte{1}, std::byte{2}});
@@ -41,8 +43,8 @@ TEST(ConnectionIoPool, ANextTakerFindsNothingOfTheLast) {
   EXPECT_TRUE(pool.at(second).is_empty());
 }
 
-TEST(ConnectionIoPool, BeginsAnewWhenAllWereGivenBack) {
-  ConnectionIoPool pool;
+TEST(PartPool, BeginsAnewWhenAllWereGivenBack) {
+  PartPool<ConnectionIo> pool;
   std::vector<uint32_t> indices;
   for (int i = 0; i < 100; ++i) indices.push_back(pool.take());
   for (const uint32_t index : indices) pool.give_back(index);
@@ -50,8 +52,8 @@ TEST(ConnectionIoPool, BeginsAnewWhenAllWereGivenBack) {
   EXPECT_EQ(pool.take(), 0u);
 }
 
-TEST(ConnectionIoPoolDeathTest, GivingBackTwiceIsABug) {
-  ConnectionIoPool pool;
+TEST(PartPoolDeathTest, GivingBackTwiceIsABug) {
+  PartPool<ConnectionIo> pool;
   const uint32_t index = pool.take();
   const uint32_t other = pool.take();
   pool.give_back(index);

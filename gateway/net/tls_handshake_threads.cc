@@ -1,0 +1,87 @@
+#include "gateway/net/tls_handshake_threads.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "common/check.h"
+
+namespace holdfast {
+namespace {
+
+// Weighs a tenth of a loop: with the processors full, PONGs come first and handshakes take what is
+// left, but are not starved.
+constexpr int kNiceness = 10;
+
+uint64_t thread_cpu_us() {
+  timespec spent{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+  return static_cast<uint64_t>(spent.tv_sec) * 1'000'000 +
+         static_cast<uint64_t>(spent.tv_nsec) / 1000;
+}
+
+void wait_readable(int fd) {
+  pollfd waited{.fd = fd, .events = POLLIN, .revents = 0};
+  HF_CHECK(::poll(&waited, 1, -1) >= 0 || errno == EINTR);
+}
+
+}  // namespace
+
+TlsHandshakeThreads::TlsHandshakeThreads(uint32_t threads, LoopIndex loops, HandshakeSink& sink)
+    : loops_(loops), sink_(sink) {
+  // A lane for each loop and one for the end.
+  std::vector<size_t> lanes(loops, kJobsPerLoopMax);
+  lanes.push_back(2);
+  for (uint32_t i = 0; i < threads; ++i) threads_.push_back(std::make_unique<Worker>(lanes));
+}
+
+TlsHandshakeThreads::~TlsHandshakeThreads() { stop(); }
+
+void TlsHandshakeThreads::start() {
+  for (uint32_t i = 0; i < count(); ++i) {
+    threads_[i]->thread = std::thread([this, i] { run(i); });
+  }
+}
+
+void TlsHandshakeThreads::stop() {
+  for (const auto& worker : threads_) {
+    if (!worker->thread.joinable()) continue;
+    HF_CHECK(worker->mailbox.post(loops_, Stop{}));
+    worker->thread.join();
+  }
+}
+
+bool TlsHandshakeThreads::post(uint32_t thread, HandshakeJob&& job) {
+  const LoopIndex lane = job.loop;
+  Message message(std::move(job));
+  if (threads_[thread]->mailbox.post(lane, std::move(message))) return true;
+  job = std::move(std::get<HandshakeJob>(message));
+  return false;
+}
+
+void TlsHandshakeThreads::run(uint32_t number) {
+  pthread_setname_np(pthread_self(), ("hf-tls-" + std::to_string(number)).c_str());
+  // On Linux this is the calling thread's alone, and going down needs no right (sched(7)).
+  [[maybe_unused]] const int done = ::setpriority(PRIO_PROCESS, 0, kNiceness);
+  Worker& worker = *threads_[number];
+  bool is_stopping = false;
+  while (!is_stopping) {
+    wait_readable(worker.mailbox.wake_fd());
+    // One of each loop and round: none waits behind another's burst.
+    worker.mailbox.drain(1, [&](Message&& message) {
+      if (std::holds_alternative<Stop>(message)) is_stopping = true;
+      auto* const job = std::get_if<HandshakeJob>(&message);
+      if (job == nullptr || is_stopping) return;
+      job->handshake->step();
+      sink_.post_stepped(number, std::move(*job));
+    });
+    worker.cpu_us.set(thread_cpu_us());
+  }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,81 @@
+#include "gateway/route/handshake_desk.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <vector>
+
+namespace holdfast {
+namespace {
+
+class NoSink final : public HandshakeSink {
+ public:
+  void post_stepped(uint32_t, HandshakeJob&&) override {}
+};
+
+// Threads that never start: what is handed out stays with them.
+class HandshakeDeskTest : public testing::Test {
+ protected:
+  std::vector<uint32_t> hand_out() {
+    std::vector<uint32_t> slots;
+    desk_.hand_out([&](uint32_t slot, uint32_t) -> std::unique_ptr<TlsHandshake> {
+      if (gone_.contains(slot)) return nullptr;
+      if (begun_.insert(slot).second) desk_.note_begun();
+      slots.push_back(slot);
+      return std::make_unique<TlsHandshake>(nullptr);
+    });
+    return slots;
+  }
+  void ask(uint32_t slot) { desk_.ask(slot, 1, begun_.contains(slot)); }
+
+  NoSink sink_;
+  TlsHandshakeThreads threads_{2, 1, sink_};
+  HandshakeDesk desk_{0, threads_};
+  std::set<uint32_t> begun_;
+  std::set<uint32_t> gone_;
+};
+
+TEST_F(HandshakeDeskTest, NewcomersGoInOrder) {
+  desk_.set_begun_max(10);
+  for (uint32_t slot : {5u, 3u, 8u}) ask(slot);
+  EXPECT_EQ(hand_out(), (std::vector<uint32_t>{5, 3, 8}));
+}
+
+TEST_F(HandshakeDeskTest, NoMoreBeginThanAreAllowed) {
+  desk_.set_begun_max(2);
+  for (uint32_t slot = 0; slot < 4; ++slot) ask(slot);
+  EXPECT_EQ(hand_out(), (std::vector<uint32_t>{0, 1}));
+  EXPECT_TRUE(desk_.is_crowded());
+  EXPECT_EQ(desk_.waiting(), 2u);
+  desk_.note_ended();
+  EXPECT_EQ(hand_out(), (std::vector<uint32_t>{2}));
+}
+
+TEST_F(HandshakeDeskTest, ThoseThatHaveBegunGoBeforeNewcomers) {
+  desk_.set_begun_max(1);
+  ask(1);
+  EXPECT_EQ(hand_out(), (std::vector<uint32_t>{1}));
+  ask(2);
+  ask(1);
+  EXPECT_EQ(hand_out(), (std::vector<uint32_t>{1}));
+  EXPECT_TRUE(desk_.is_crowded());
+}
+
+TEST_F(HandshakeDeskTest, WhoHasGoneTakesNobodysPlace) {
+  desk_.set_begun_max(1);
+  gone_ = {1, 2};
+  for (uint32_t slot : {1u, 2u, 3u}) ask(slot);
+  EXPECT_EQ(hand_out(), (std::vector<uint32_t>{3}));
+  EXPECT_FALSE(desk_.is_crowded());
+}
+
+TEST_F(HandshakeDeskTest, ThreadsGetOnlyWhatTheyHaveRoomFor) {
+  constexpr size_t kRoom = 2 * TlsHandshakeThreads::kJobsPerLoopMax;
+  desk_.set_begun_max(1000);
+  for (uint32_t slot = 0; slot < kRoom + 5; ++slot) ask(slot);
+  EXPECT_EQ(hand_out().size(), kRoom);
+  EXPECT_TRUE(hand_out().empty());
+}
+
+}  // namespace
+}  // namespace holdfast
