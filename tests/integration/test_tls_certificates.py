@@ -1,4 +1,4 @@
-"""What the gateway shows of itself: the certificate by name and kind, ALPN, the stapled response."""
+"""What the gateway shows of itself: certificates by name and kind, ALPN, the stapled response."""
 
 import subprocess
 
