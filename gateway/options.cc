@@ -9,10 +9,10 @@
 #include <set>
 #include <utility>
 
+#include "common/small_file.h"
 #include "gateway/config_text.h"
 #include "gateway/option_rules.h"
 #include "gateway/option_table.h"
-#include "gateway/small_file.h"
 #include "gateway/token_file.h"
 
 namespace holdfast {

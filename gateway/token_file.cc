@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "gateway/small_file.h"
+#include "common/small_file.h"
 
 namespace holdfast {
 namespace {

@@ -1,4 +1,4 @@
-#include "gateway/small_file.h"
+#include "common/small_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
