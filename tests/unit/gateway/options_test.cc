@@ -61,16 +61,16 @@ format = "json"
 }
 
 TEST_F(OptionsTest, WhatCannotBeReadIsSaidPlainly) {
-  EXPECT_EQ(error_text(load_options(directory_ / "none.toml", {})),
+  EXPECT_EQ(error_text(load_options(folder_ / "none.toml", {})),
             "cannot open none.toml: No such file or directory");
-  EXPECT_EQ(load_options(directory_, {}).status().message(),
-            directory_.string() + " is a directory: name a file");
+  EXPECT_EQ(load_options(folder_, {}).status().message(),
+            folder_.string() + " is a directory: name a file");
   EXPECT_EQ(error_of(std::string(262'145, '\n')), "a.toml is too large: at most 262144 bytes");
 }
 
 // Opening a pipe that nobody writes to would wait for ever.
 TEST_F(OptionsTest, APipeIsRefusedWithoutWaiting) {
-  const path pipe = directory_ / "pipe";
+  const path pipe = folder_ / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   EXPECT_EQ(error_text(load_options(pipe, {})), "pipe is not a regular file: name a file");
 }

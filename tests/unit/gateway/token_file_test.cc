@@ -46,7 +46,7 @@ TEST_F(TokenFileTest, ATokenFileOpenToOthersIsRefusedWithTheMend) {
 TEST_F(TokenFileTest, TheMendCanBePastedIntoAShell) {
   const path token = write("a 'token", "0123456789abcdef\n", 0644);
   EXPECT_TRUE(set_error("admin.token_file=" + token.string())
-                  .ends_with("chmod 600 '" + directory_.string() + "/a '\\''token'"));
+                  .ends_with("chmod 600 '" + folder_.string() + "/a '\\''token'"));
 }
 
 TEST_F(TokenFileTest, ATokenThatIsShortOrNotPrintableIsRefused) {
@@ -64,7 +64,7 @@ TEST_F(TokenFileTest, ATokenThatIsShortOrNotPrintableIsRefused) {
 }
 
 TEST_F(TokenFileTest, ATokenFileThatIsMissingIsToldAtItsLine) {
-  EXPECT_EQ(error_of("\nadmin.token_file = \"" + (directory_ / "none").string() + "\"\n"),
+  EXPECT_EQ(error_of("\nadmin.token_file = \"" + (folder_ / "none").string() + "\"\n"),
             "a.toml:2: admin.token_file: cannot open none: No such file or directory");
 }
 
