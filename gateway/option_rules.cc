@@ -1,8 +1,13 @@
 #include "gateway/option_rules.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <filesystem>
+#include <optional>
 #include <set>
 #include <utility>
+
+#include "gateway/listener_tls.h"
 
 namespace holdfast {
 namespace {
@@ -73,6 +78,72 @@ void check_admin(const Options& options, std::vector<RuleBreach>& breaches) {
               " is not a loopback address: admin.token_file must name a file with a token");
 }
 
+// The files of [tls], or those that listener number `listener` has of its own.
+void check_tls_files(const TlsFileOptions& files, std::optional<size_t> listener,
+                     std::vector<RuleBreach>& breaches) {
+  const std::string section = listener ? "listener." : "tls.";
+  const auto key = [&](const char* leaf) {
+    return listener ? numbered_key(section + leaf, *listener) : section + leaf;
+  };
+  const auto names = [&](const char* leaf, size_t count) {
+    return section + leaf + " names " + std::to_string(count) + (count == 1 ? " file" : " files");
+  };
+  const size_t certificates = files.cert_files.size();
+  const size_t keys = files.key_files.size();
+  const size_t responses = files.ocsp_files.size();
+  require(breaches, keys == certificates, {key("key_file"), key("cert_file")},
+          names("key_file", keys) + ", and " + names("cert_file", certificates) +
+              ": each certificate needs its key, in the same order");
+  require(breaches, responses == 0 || responses == certificates,
+          {key("ocsp_file"), key("cert_file")},
+          names("ocsp_file", responses) + ", and " + names("cert_file", certificates) +
+              ": one is needed for each, in the same order, \"\" where there is none");
+  const auto has_empty = [](const std::vector<std::filesystem::path>& paths) {
+    return std::ranges::any_of(paths, &std::filesystem::path::empty);
+  };
+  require(breaches, !has_empty(files.cert_files) && !has_empty(files.key_files),
+          {key("cert_file"), key("key_file")},
+          "an empty path stands among the files: name a certificate and a key in each place");
+}
+
+// What the settings of a listener and those of [tls] together ask of clients.
+void check_client_auth(const Options& options, size_t number, std::vector<RuleBreach>& breaches) {
+  const ListenerOptions& listener = options.listeners[number];
+  const TlsContextSettings tls = effective_tls(options, listener);
+  const bool is_own = listener.tls.client_auth != ListenerClientAuth::kInherit;
+  const std::string name = is_own ? "listener.client_auth" : "tls.client_auth";
+  const std::string key = is_own ? numbered_key(name, number) : name;
+  const bool is_on = tls.client_auth != TlsClientAuth::kOff;
+  RuleBreach no_authority{{key, "tls.client_ca_file"},
+                          name +
+                              " asks for certificates, and there is nothing to check them "
+                              "with: name the authority's file in tls.client_ca_file" +
+                              (is_own ? " or listener.client_ca_file" : "")};
+  // What several listeners inherit is one fault.
+  const bool is_told = std::ranges::find(breaches, no_authority) != breaches.end();
+  if (is_on && tls.client_ca.empty() && !is_told) breaches.push_back(std::move(no_authority));
+  const bool fails_open = tls.client_auth == TlsClientAuth::kRequired && !listener.tls.is_required;
+  require(breaches, !fails_open, {numbered_key("listener.tls", number), key},
+          "the listener on " + listener.bind.text() +
+              " takes plain connections too, which show no certificate, and " + name +
+              " is \"required\": set listener.tls = true, or listener.client_auth = \"off\"");
+}
+
+void check_tls(const Options& options, std::vector<RuleBreach>& breaches) {
+  check_tls_files(options.tls.files, std::nullopt, breaches);
+  for (size_t i = 0; i < options.listeners.size(); ++i) {
+    const ListenerOptions& listener = options.listeners[i];
+    check_tls_files(listener.tls.files, i, breaches);
+    const bool has_certificate =
+        !listener.tls.files.cert_files.empty() || !options.tls.files.cert_files.empty();
+    require(breaches, !listener.tls.is_required || has_certificate,
+            {numbered_key("listener.tls", i), "tls.cert_file"},
+            "listener.tls is true, and there is no certificate: set tls.cert_file and "
+            "tls.key_file");
+    check_client_auth(options, i, breaches);
+  }
+}
+
 }  // namespace
 
 std::vector<RuleBreach> find_breaches(const Options& options) {
@@ -81,6 +152,7 @@ std::vector<RuleBreach> find_breaches(const Options& options) {
   check_memory(options.limits, breaches);
   check_binds(options, breaches);
   check_admin(options, breaches);
+  check_tls(options, breaches);
   return breaches;
 }
 

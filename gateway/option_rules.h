@@ -15,6 +15,8 @@ namespace holdfast {
 struct RuleBreach {
   std::vector<std::string> keys;
   std::string text;
+
+  bool operator==(const RuleBreach&) const = default;
 };
 
 std::vector<RuleBreach> find_breaches(const Options& options);

@@ -15,14 +15,15 @@ namespace {
 
 constexpr int64_t kConnectionsMax = 16'777'216;
 constexpr int64_t kDayMs = 86'400'000;
+constexpr int64_t kHandshakeThreadsMax = 64;
 
 constexpr std::string_view kWhenFull[] = {"shed_idlest", "refuse"};
 constexpr std::string_view kLevels[] = {"debug", "info", "warn", "error"};
 constexpr std::string_view kFormats[] = {"text", "json"};
 constexpr std::string_view kProtocols[] = {"native"};
-constexpr std::string_view kFalse[] = {"false"};
-constexpr std::string_view kEmpty[] = {"\"\""};
-constexpr std::string_view kOff[] = {"\"off\""};
+constexpr std::string_view kClientAuth[] = {"off", "optional", "required"};
+constexpr std::string_view kListenerClientAuth[] = {"inherit", "off", "optional", "required"};
+constexpr std::string_view kDeviceIdFrom[] = {"none", "cn", "san", "any"};
 constexpr std::string_view kNone[] = {"\"none\""};
 constexpr std::string_view kMemory[] = {"\"memory\""};
 
@@ -42,6 +43,8 @@ constexpr ValueRule rule(ValueKind kind, std::span<const std::string_view> choic
 
 constexpr ValueRule kFlag = rule(ValueKind::kFlag);
 constexpr ValueRule kAddress = rule(ValueKind::kAddress);
+constexpr ValueRule kPath = rule(ValueKind::kPath);
+constexpr ValueRule kPaths = rule(ValueKind::kPaths);
 constexpr ValueRule kHeartbeat = number(1, 65535, "seconds");
 
 // Between a field and its value in TOML; one pair a type of field.
@@ -87,6 +90,23 @@ ConfigValue read_field(const std::filesystem::path& field, const ValueRule&) {
   return field.string();
 }
 
+// Nothing but empty paths is no path at all, as "" is.
+void write_field(std::vector<std::filesystem::path>& field, const ConfigValue& value,
+                 const ValueRule&) {
+  const auto* one = std::get_if<std::string>(&value);
+  const auto paths =
+      one != nullptr ? std::vector<std::string>{*one} : std::get<std::vector<std::string>>(value);
+  field.assign(paths.begin(), paths.end());
+  if (std::ranges::all_of(field, &std::filesystem::path::empty)) field.clear();
+}
+ConfigValue read_field(const std::vector<std::filesystem::path>& field, const ValueRule&) {
+  if (field.empty()) return std::string();
+  if (field.size() == 1) return field.front().string();
+  std::vector<std::string> paths;
+  for (const auto& path : field) paths.push_back(path.string());
+  return paths;
+}
+
 void write_field(Address& field, const ConfigValue& value, const ValueRule&) {
   field = Address::parse(std::get<std::string>(value)).value();
 }
@@ -124,8 +144,9 @@ constexpr Setting<Options> option(std::string_view key, Reload reload, ValueRule
 }
 
 template <auto... Path>
-constexpr Setting<ListenerOptions> listener(std::string_view key, ValueRule value_rule) {
-  return in<ListenerOptions, Path...>(key, Reload::kRestart, value_rule);
+constexpr Setting<ListenerOptions> listener(std::string_view key, Reload reload,
+                                            ValueRule value_rule) {
+  return in<ListenerOptions, Path...>(key, reload, value_rule);
 }
 
 // Known and checked, so that a config for a later version is refused for what it asks, not as
@@ -144,6 +165,11 @@ using H = HeartbeatOptions;
 using L = LimitOptions;
 constexpr auto kHeartbeatPart = &Options::heartbeat;
 constexpr auto kLimitsPart = &Options::limits;
+using T = TlsOptions;
+using F = TlsFileOptions;
+using LT = ListenerTlsOptions;
+constexpr auto kTlsPart = &Options::tls;
+constexpr auto kListenerTlsPart = &ListenerOptions::tls;
 
 // clang-format off
 constexpr Setting<Options> kSettings[] = {
@@ -181,27 +207,47 @@ constexpr Setting<Options> kSettings[] = {
     option<kLimitsPart, &L::write_stall_ms>("limits.write_stall_ms", kLive,
         number(100, kDayMs, "milliseconds")),
 
+    option<kTlsPart, &T::files, &F::cert_files>("tls.cert_file", kLive, kPaths),
+    option<kTlsPart, &T::files, &F::key_files>("tls.key_file", kLive, kPaths),
+    option<kTlsPart, &T::files, &F::ocsp_files>("tls.ocsp_file", kLive, kPaths),
+    option<kTlsPart, &T::files, &F::client_ca_file>("tls.client_ca_file", kLive, kPath),
+    option<kTlsPart, &T::client_auth>("tls.client_auth", kLive,
+        rule(ValueKind::kChoice, kClientAuth)),
+    option<kTlsPart, &T::device_id_from>("tls.device_id_from", kLive,
+        rule(ValueKind::kChoice, kDeviceIdFrom)),
+    option<kTlsPart, &T::ticket_key_file>("tls.ticket_key_file", kLive, kPath),
+    option<kTlsPart, &T::handshake_timeout_ms>("tls.handshake_timeout_ms", kLive,
+        number(100, 600'000, "milliseconds")),
+    option<kTlsPart, &T::handshakes_max>("tls.handshakes_max", kLive,
+        number(1, 1'000'000, "handshakes at the same time")),
+    option<&Options::tls_handshake_threads>("tls.handshake_threads", kRestart,
+        number(0, kHandshakeThreadsMax, "threads", "half as many as cores")),
+
     option<&Options::admin_bind>("admin.bind", kRestart, kAddress),
-    option<&Options::admin_token_file>("admin.token_file", kLive, rule(ValueKind::kPath)),
+    option<&Options::admin_token_file>("admin.token_file", kLive, kPath),
     option<&Options::shutdown_grace_s>("shutdown.grace_s", kLive, number(0, 3600, "seconds")),
     option<&Options::log_level>("log.level", kLive, rule(ValueKind::kChoice, kLevels)),
     option<&Options::log_format>("log.format", kRestart, rule(ValueKind::kChoice, kFormats)),
 
-    later<Options>("tls.cert_file", kEmpty),
-    later<Options>("tls.key_file", kEmpty),
-    later<Options>("tls.client_ca_file", kEmpty),
-    later<Options>("tls.client_auth", kOff),
     later<Options>("auth.kind", kNone),
     later<Options>("engine.kind", kMemory),
 };
 
 constexpr Setting<ListenerOptions> kListenerSettings[] = {
-    listener<&ListenerOptions::bind>("listener.bind", kAddress),
-    listener<&ListenerOptions::protocols>("listener.protocols",
+    listener<&ListenerOptions::bind>("listener.bind", kRestart, kAddress),
+    listener<&ListenerOptions::protocols>("listener.protocols", kRestart,
         rule(ValueKind::kProtocols, kProtocols)),
-    listener<&ListenerOptions::proxy_protocol>("listener.proxy_protocol", kFlag),
-    listener<&ListenerOptions::backlog>("listener.backlog", number(1, 1'048'576, "connections")),
-    later<ListenerOptions>("listener.tls", kFalse),
+    listener<&ListenerOptions::proxy_protocol>("listener.proxy_protocol", kRestart, kFlag),
+    listener<&ListenerOptions::backlog>("listener.backlog", kRestart,
+        number(1, 1'048'576, "connections")),
+    listener<kListenerTlsPart, &LT::is_required>("listener.tls", kLive, kFlag),
+    listener<kListenerTlsPart, &LT::files, &F::cert_files>("listener.cert_file", kLive, kPaths),
+    listener<kListenerTlsPart, &LT::files, &F::key_files>("listener.key_file", kLive, kPaths),
+    listener<kListenerTlsPart, &LT::files, &F::ocsp_files>("listener.ocsp_file", kLive, kPaths),
+    listener<kListenerTlsPart, &LT::files, &F::client_ca_file>("listener.client_ca_file", kLive,
+        kPath),
+    listener<kListenerTlsPart, &LT::client_auth>("listener.client_auth", kLive,
+        rule(ValueKind::kChoice, kListenerClientAuth)),
 };
 // clang-format on
 

@@ -110,7 +110,8 @@ std::optional<ConfigValue> override_value(const ValueRule& rule, const std::stri
   const bool is_quoted = text.starts_with('"') || text.starts_with('\'');
   if (takes_bare_text(rule) && !is_quoted) return ConfigValue(text);
   const bool is_list = text.starts_with('[');
-  if (rule.kind == ValueKind::kProtocols && !is_quoted && !is_list) {
+  const bool is_list_kind = rule.kind == ValueKind::kProtocols || rule.kind == ValueKind::kPaths;
+  if (is_list_kind && !is_quoted && !is_list) {
     return ConfigValue(std::vector<std::string>{text});
   }
   return parse_config_value(text);
@@ -279,6 +280,17 @@ void append_settings(std::string& text, std::span<const Setting<Target>> table,
   }
 }
 
+// A listener's TLS can change while it runs; where it stands and what it speaks cannot.
+bool do_listeners_need_restart(const std::vector<ListenerOptions>& running,
+                               const std::vector<ListenerOptions>& wanted) {
+  return !std::ranges::equal(running, wanted, [](const auto& now, const auto& then) {
+    return std::ranges::all_of(listener_settings(), [&](const auto& setting) {
+      return setting.reload == Reload::kLive ||
+             setting.read(now, setting.rule) == setting.read(then, setting.rule);
+    });
+  });
+}
+
 }  // namespace
 
 Result<Options> load_options(const std::filesystem::path& file,
@@ -305,7 +317,9 @@ std::vector<std::string> settings_that_need_restart(const Options& running, cons
     const bool differs = setting.read(running, setting.rule) != setting.read(wanted, setting.rule);
     if (differs && setting.reload == Reload::kRestart) keys.emplace_back(setting.key);
   }
-  if (running.listeners != wanted.listeners) keys.emplace_back(kListenerSection);
+  if (do_listeners_need_restart(running.listeners, wanted.listeners)) {
+    keys.emplace_back(kListenerSection);
+  }
   return keys;
 }
 

@@ -9,6 +9,7 @@
 #include "common/address.h"
 #include "common/log.h"
 #include "common/status.h"
+#include "gateway/net/tls_policy.h"
 
 // Every setting of the gateway, with its unit, default and bounds. docs/operations.md has the
 // table.
@@ -19,11 +20,38 @@ enum class WhenFull : uint8_t {
   kRefuse,      // answer the newcomer 4005 and close it
 };
 
+// Files of certificates, each with its key and its OCSP response in the lists beside it.
+struct TlsFileOptions {
+  std::vector<std::filesystem::path> cert_files;
+  std::vector<std::filesystem::path> key_files;
+  std::vector<std::filesystem::path> ocsp_files;  // empty: no responses; an empty path: not for it
+  std::filesystem::path client_ca_file;
+
+  bool operator==(const TlsFileOptions&) const = default;
+};
+
+enum class ListenerClientAuth : uint8_t {
+  kInherit,  // tls.client_auth
+  kOff,
+  kOptional,
+  kRequired,
+};
+
+// What a listener has of its own; what is left empty is that of TlsOptions.
+struct ListenerTlsOptions {
+  bool is_required = false;  // false: plain connections too
+  TlsFileOptions files;      // the three lists are its own or not all together
+  ListenerClientAuth client_auth = ListenerClientAuth::kInherit;
+
+  bool operator==(const ListenerTlsOptions&) const = default;
+};
+
 struct ListenerOptions {
   Address bind;
   std::vector<std::string> protocols = {"native"};
   bool proxy_protocol = false;
   int backlog = 65535;
+  ListenerTlsOptions tls;
 
   bool operator==(const ListenerOptions&) const = default;
 };
@@ -53,6 +81,17 @@ struct LimitOptions {
   bool operator==(const LimitOptions&) const = default;
 };
 
+struct TlsOptions {
+  TlsFileOptions files;
+  TlsClientAuth client_auth = TlsClientAuth::kOff;
+  DeviceIdSource device_id_from = DeviceIdSource::kAny;
+  std::filesystem::path ticket_key_file;  // empty: keys of this process alone
+  uint32_t handshake_timeout_ms = 5000;
+  uint32_t handshakes_max = 1024;  // at the same time, in the whole process
+
+  bool operator==(const TlsOptions&) const = default;
+};
+
 struct Options {
   std::string node_id;       // the host's name unless set
   uint32_t loops_count = 0;  // 0: one a core
@@ -60,7 +99,9 @@ struct Options {
   std::vector<ListenerOptions> listeners;  // 127.0.0.1:7000 unless set
   HeartbeatOptions heartbeat;
   LimitOptions limits;
-  Address admin_bind;  // 127.0.0.1:7080 unless set
+  TlsOptions tls;
+  uint32_t tls_handshake_threads = 0;  // 0: half as many as cores
+  Address admin_bind;                  // 127.0.0.1:7080 unless set
   std::filesystem::path admin_token_file;
   std::string admin_token;  // the file's first line, read when options are loaded
   uint32_t shutdown_grace_s = 10;
@@ -82,7 +123,7 @@ Result<Options> load_options(const std::filesystem::path& file,
 std::string options_text(const Options& options);
 
 // The keys whose values differ and that a running gateway cannot change (the loops, admin.bind,
-// ...); "listener" stands for any difference in the listeners.
+// ...); "listener" stands for any difference in the listeners, but for their TLS.
 std::vector<std::string> settings_that_need_restart(const Options& running, const Options& wanted);
 
 }  // namespace holdfast

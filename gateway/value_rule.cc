@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t kNameBytesMax = 64;
 constexpr size_t kShownBytesMax = 80;
+constexpr size_t kPathsMax = 64;
 
 // A value for an error's text: on one line and not longer than a line should be.
 std::string shown(const ConfigValue& value) {
@@ -50,6 +51,13 @@ Status check_protocols(const ValueRule& rule, const ConfigValue& value) {
     if (std::find(names->begin(), name, *name) != name) return not_allowed(rule, value);
   }
   return Status::ok();
+}
+
+bool are_paths(const ConfigValue& value) {
+  if (const auto* one = std::get_if<std::string>(&value)) return is_path(*one);
+  const auto* several = std::get_if<std::vector<std::string>>(&value);
+  return several != nullptr && several->size() <= kPathsMax &&
+         std::ranges::all_of(*several, is_path);
 }
 
 bool is_text_allowed(const ValueRule& rule, std::string_view text) {
@@ -96,6 +104,8 @@ Status check_value(const ValueRule& rule, const ConfigValue& value) {
     }
     case ValueKind::kProtocols:
       return check_protocols(rule, value);
+    case ValueKind::kPaths:
+      return are_paths(value) ? Status::ok() : not_allowed(rule, value);
     case ValueKind::kLater:
       if (config_value_text(value) == rule.choices.front()) return Status::ok();
       return no_such_support(rule, shown(value));
@@ -121,6 +131,9 @@ std::string allowed_text(const ValueRule& rule) {
       return "1 to " + std::to_string(kNameBytesMax) + " printable characters without spaces";
     case ValueKind::kPath:
       return "the path of a file, or \"\" for none";
+    case ValueKind::kPaths:
+      return "the path of a file, a list of up to " + std::to_string(kPathsMax) +
+             " of them, or \"\" for none";
     case ValueKind::kProtocols:
       return "a list of one or more of " + choices_text(rule);
     case ValueKind::kLater:

@@ -17,6 +17,7 @@ enum class ValueKind : uint8_t {
   kAddress,
   kName,       // 1 to 64 printable characters, no spaces
   kPath,       // may be empty: none
+  kPaths,      // one path or a list of them
   kProtocols,  // one or more of the choices, each once
   kLater,      // a setting of a feature that this version does not have: one value only
 };

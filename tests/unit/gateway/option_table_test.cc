@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -79,9 +80,11 @@ TEST_F(OptionTableTest, EveryChoiceIsTaken) {
   for (const auto& setting : settings()) {
     if (setting.rule.kind != ValueKind::kChoice) continue;
     for (const std::string_view choice : setting.rule.choices) {
-      const Options options =
-          loaded(std::string(setting.key) + " = \"" + std::string(choice) + "\"");
-      EXPECT_EQ(setting.read(options, setting.rule), ConfigValue(std::string(choice)));
+      const ConfigValue value{std::string(choice)};
+      Options options;
+      ASSERT_TRUE(check_value(setting.rule, value).is_ok());
+      setting.write(options, value, setting.rule);
+      EXPECT_EQ(setting.read(options, setting.rule), value);
     }
   }
 }
@@ -162,16 +165,11 @@ TEST_F(OptionTableTest, FeaturesOfLaterVersionsAreRefusedAsSuch) {
   EXPECT_EQ(error_of("engine.kind = \"redis\"\n"),
             "a.toml:1: engine.kind: \"redis\" is not supported by this version: only \"memory\" is "
             "allowed");
-  EXPECT_EQ(error_of("[[listener]]\ntls = true\n"),
-            "a.toml:2: listener.tls: true is not supported by this version: only false is allowed");
-  EXPECT_EQ(error_of("tls.cert_file = \"/c.pem\"\n"),
-            "a.toml:1: tls.cert_file: \"/c.pem\" is not supported by this version: only \"\" is "
-            "allowed");
   EXPECT_EQ(
       set_error("auth.kind=webhook"),
       "--set auth.kind: \"webhook\" is not supported by this version: only \"none\" is allowed");
-  loaded("auth.kind = \"none\"\nengine.kind = \"memory\"\n[[listener]]\ntls = false\n");
-  loaded("", {"auth.kind=none", "engine.kind=memory", "listener.tls=false", "tls.client_auth=off"});
+  loaded("auth.kind = \"none\"\nengine.kind = \"memory\"\n");
+  loaded("", {"auth.kind=none", "engine.kind=memory"});
 }
 
 TEST_F(OptionTableTest, ANodeIdIsOneToSixtyFourPrintableCharacters) {
@@ -203,6 +201,70 @@ TEST_F(OptionTableTest, ProtocolsAreKnownNonEmptyAndDistinct) {
               "a.toml:2: listener.protocols: " + std::string(bad) +
                   " is not allowed: a list of one or more of \"native\"");
   }
+}
+
+TEST_F(OptionTableTest, FilesAreOnePathOrAListOfThem) {
+  using Paths = std::vector<path>;
+  const auto certificates = [this](const std::string& value) {
+    return loaded("tls.cert_file = " + value + "\ntls.key_file = " + value).tls.files.cert_files;
+  };
+  EXPECT_EQ(certificates("\"a.pem\""), Paths({"a.pem"}));
+  EXPECT_EQ(certificates("[\"a.pem\", \"b.pem\"]"), Paths({"a.pem", "b.pem"}));
+  EXPECT_EQ(certificates("\"\""), Paths());
+  EXPECT_EQ(certificates("[]"), Paths());
+  EXPECT_EQ(certificates("[\"\"]"), Paths());
+  const std::string allowed =
+      " is not allowed: the path of a file, a list of up to 64 of them, or \"\" for none";
+  EXPECT_EQ(error_of("tls.cert_file = 7\n"), "a.toml:1: tls.cert_file: 7" + allowed);
+  EXPECT_EQ(error_of("tls.cert_file = [\"a\", 1]\n"),
+            "a.toml:1: tls.cert_file: [\"a\", 1]" + allowed);
+  std::string many = "\"a\"";
+  for (int i = 0; i < 64; ++i) many += ", \"a\"";
+  EXPECT_TRUE(error_of("tls.cert_file = [" + many + "]\n").ends_with(allowed));
+}
+
+TEST_F(OptionTableTest, SetTakesFilesAsBareTextAndAsAList) {
+  using Paths = std::vector<path>;
+  EXPECT_EQ(loaded("", {"tls.cert_file=x.pem", "tls.key_file=x.key"}).tls.files.cert_files,
+            Paths({"x.pem"}));
+  EXPECT_EQ(loaded("", {"tls.cert_file='x.pem'", "tls.key_file=x.key"}).tls.files.cert_files,
+            Paths({"x.pem"}));
+  EXPECT_EQ(loaded("", {"tls.cert_file=[\"x\", \"y\"]", "tls.key_file=[\"x\", \"y\"]"})
+                .tls.files.cert_files,
+            Paths({"x", "y"}));
+  EXPECT_EQ(
+      loaded("tls.cert_file = \"a\"\ntls.key_file = \"a\"\n", {"tls.cert_file=", "tls.key_file="})
+          .tls.files.cert_files,
+      Paths());
+}
+
+TEST_F(OptionTableTest, TlsSettingsReadBackToTheSameOptions) {
+  const Options options = loaded(R"(
+[tls]
+cert_file = ["a.pem", "b.pem"]
+key_file = ["a.key", "b.key"]
+ocsp_file = ["", "b.ocsp"]
+client_ca_file = "ca.pem"
+client_auth = "optional"
+device_id_from = "san"
+ticket_key_file = "ticket.key"
+handshake_timeout_ms = 700
+handshakes_max = 9
+handshake_threads = 3
+[[listener]]
+tls = true
+cert_file = "c.pem"
+key_file = "c.key"
+ocsp_file = "c.ocsp"
+client_ca_file = "d.pem"
+client_auth = "required"
+)");
+  EXPECT_EQ(options.tls.client_auth, TlsClientAuth::kOptional);
+  EXPECT_EQ(options.tls.device_id_from, DeviceIdSource::kAltName);
+  EXPECT_EQ(options.tls_handshake_threads, 3U);
+  EXPECT_TRUE(options.listeners[0].tls.is_required);
+  EXPECT_EQ(options.listeners[0].tls.client_auth, ListenerClientAuth::kRequired);
+  EXPECT_EQ(loaded(options_text(options)), options);
 }
 
 TEST_F(OptionTableTest, ALongValueIsCutInItsError) {

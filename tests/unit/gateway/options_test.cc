@@ -202,12 +202,25 @@ TEST_F(OptionsTest, OnlyWhatARunningGatewayCannotChangeNeedsARestart) {
       loaded("", {"heartbeat.default_s=5", "limits.connections_max=7", "limits.when_full=refuse",
                   "log.level=debug", "shutdown.grace_s=1", "admin.token_file=" + token.string()});
   EXPECT_EQ(settings_that_need_restart(running, live), std::vector<std::string>{});
-  const Options fixed =
-      loaded("", {"node.id=other", "loops.count=3", "loops.pin=false", "admin.bind=127.0.0.1:0",
-                  "log.format=json", "listener.backlog=5", "log.level=debug"});
-  EXPECT_EQ(settings_that_need_restart(running, fixed),
-            (std::vector<std::string>{"node.id", "loops.count", "loops.pin", "admin.bind",
-                                      "log.format", "listener"}));
+  const Options fixed = loaded(
+      "", {"node.id=other", "loops.count=3", "loops.pin=false", "admin.bind=127.0.0.1:0",
+           "log.format=json", "listener.backlog=5", "log.level=debug", "tls.handshake_threads=2"});
+  EXPECT_EQ(
+      settings_that_need_restart(running, fixed),
+      (std::vector<std::string>{"node.id", "loops.count", "loops.pin", "tls.handshake_threads",
+                                "admin.bind", "log.format", "listener"}));
+}
+
+TEST_F(OptionsTest, TlsChangesWithoutARestart) {
+  const Options running = loaded("");
+  const Options wanted = loaded(
+      "", {"tls.cert_file=a.pem", "tls.key_file=a.key", "tls.client_ca_file=ca.pem",
+           "tls.client_auth=optional", "tls.device_id_from=cn", "tls.ticket_key_file=t",
+           "tls.handshake_timeout_ms=100", "tls.handshakes_max=1", "listener.tls=true",
+           "listener.cert_file=b.pem", "listener.key_file=b.key", "listener.client_auth=required"});
+  EXPECT_EQ(settings_that_need_restart(running, wanted), std::vector<std::string>{});
+  const Options another = loaded("[[listener]]\n[[listener]]\nbind = \"127.0.0.1:1\"\n");
+  EXPECT_EQ(settings_that_need_restart(running, another), std::vector<std::string>{"listener"});
 }
 
 }  // namespace
