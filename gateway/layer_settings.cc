@@ -1,6 +1,7 @@
 #include "gateway/layer_settings.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace holdfast {
 
@@ -17,7 +18,8 @@ AdmissionLimits admission_limits(const Options& options, uint32_t capacity) {
 
 uint64_t memory_bytes_max(const Options& options) { return options.limits.memory_max_mib << 20; }
 
-std::shared_ptr<const LoopSettings> loop_settings(const Options& options) {
+std::shared_ptr<const LoopSettings> loop_settings(const Options& options,
+                                                  const std::vector<ListenerTls>& tls) {
   LoopSettings settings;
   settings.liveness = {.heartbeat_default_s = options.heartbeat.default_s,
                        .heartbeat_min_s = options.heartbeat.min_s,
@@ -30,13 +32,27 @@ std::shared_ptr<const LoopSettings> loop_settings(const Options& options) {
   settings.send_queue_bytes_max = options.limits.send_queue_max_bytes;
   settings.memory_bytes_max = memory_bytes_max(options);
   settings.sheds_when_full = options.limits.when_full == WhenFull::kShedIdlest;
-  return std::make_shared<const LoopSettings>(settings);
+  settings.tls = tls;
+  settings.tls_handshake_timeout_ms = options.tls.handshake_timeout_ms;
+  settings.tls_handshakes_max = options.tls.handshakes_max;
+  return std::make_shared<const LoopSettings>(std::move(settings));
+}
+
+uint32_t handshake_threads(const Options& options, size_t cores) {
+  if (options.tls_handshake_threads > 0) return options.tls_handshake_threads;
+  return static_cast<uint32_t>(std::max<size_t>(1, cores / 2));
 }
 
 Options with_reloadable(const Options& running, const Options& wanted) {
   Options merged = running;
   merged.heartbeat = wanted.heartbeat;
   merged.limits = wanted.limits;
+  merged.tls = wanted.tls;
+  // A listener that has moved or is new waits for a restart, with all that is its own.
+  for (size_t i = 0; i < std::min(running.listeners.size(), wanted.listeners.size()); ++i) {
+    if (running.listeners[i].bind != wanted.listeners[i].bind) continue;
+    merged.listeners[i].tls = wanted.listeners[i].tls;
+  }
   merged.log_level = wanted.log_level;
   merged.admin_token_file = wanted.admin_token_file;
   merged.admin_token = wanted.admin_token;

@@ -5,11 +5,14 @@
 #include <exception>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "common/log.h"
 #include "gateway/doctor.h"
+#include "gateway/loaded_tls.h"
 #include "gateway/options.h"
 #include "gateway/server.h"
 
@@ -48,22 +51,40 @@ struct Arguments {
 
 void print_error(const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }
 
+// The settings and what is in the files that they name. Logs by those settings what it warns of.
+struct Loaded {
+  Options options;
+  LoadedTls tls;
+};
+
+Result<Loaded> load(const Arguments& arguments) {
+  Result<Options> options = load_options(arguments.config_file, arguments.overrides);
+  if (!options.is_ok()) return options.status();
+  log::set_format(options.value().log_format);
+  log::set_level(options.value().log_level);
+  Result<LoadedTls> tls = load_tls(options.value(), nullptr);
+  if (!tls.is_ok()) return tls.status();
+  return Loaded{std::move(options.value()), std::move(tls.value())};
+}
+
 int serve(const Arguments& arguments) {
-  const Result<Options> options = load_options(arguments.config_file, arguments.overrides);
-  if (!options.is_ok()) {
-    print_error(options.status().message());
+  Result<Loaded> loaded = load(arguments);
+  if (!loaded.is_ok()) {
+    print_error(loaded.status().message());
     return kExitUsage;
   }
-  return run_server(options.value(), arguments.config_file, arguments.overrides);
+  return run_server(loaded.value().options, std::move(loaded.value().tls), arguments.config_file,
+                    arguments.overrides);
 }
 
 int check_config(const Arguments& arguments) {
-  const Result<Options> options = load_options(arguments.config_file, arguments.overrides);
-  if (!options.is_ok()) {
-    print_error(options.status().message());
+  const Result<Loaded> loaded = load(arguments);
+  if (!loaded.is_ok()) {
+    print_error(loaded.status().message());
     return kExitUsage;
   }
-  std::printf("%s: ok\n\n%s", arguments.config_file.c_str(), options_text(options.value()).c_str());
+  const Options& options = loaded.value().options;
+  std::printf("%s: ok\n\n%s", arguments.config_file.c_str(), options_text(options).c_str());
   return kExitOk;
 }
 

@@ -36,6 +36,7 @@ constexpr int kExitFailed = 1;
 constexpr uint32_t kDescriptorReserve = AdminServer::kConnectionsMax + 32;
 constexpr size_t kRepliesPerRound = 256;
 constexpr Milliseconds kShutdownCheckPeriod{20};
+constexpr Milliseconds kTicketKeyPeriod = std::chrono::hours(1);
 
 std::vector<int> allowed_cpus() {
   cpu_set_t set;
@@ -56,9 +57,10 @@ LoopIndex loops_for(const Options& options, size_t cpus) {
 // The composition root: makes the threads and what they share, and is the control thread.
 class Server final : public NodeControl {
  public:
-  Server(const Options& options, std::filesystem::path config_file,
+  Server(const Options& options, LoadedTls tls, std::filesystem::path config_file,
          std::vector<std::string> overrides)
       : options_(options),
+        tls_(std::move(tls)),
         config_file_(std::move(config_file)),
         overrides_(std::move(overrides)),
         cpus_(allowed_cpus()),
@@ -82,7 +84,8 @@ class Server final : public NodeControl {
   void log_machine() const;
   void on_stop_signal(const char* name);
   void on_reload_signal();
-  void apply(const Options& wanted);
+  void apply(const Options& wanted, LoadedTls tls);
+  void rotate_ticket_keys();
   void check_shutdown();
   void stop_threads();
   template <class Command>
@@ -90,6 +93,7 @@ class Server final : public NodeControl {
   void post_to_acceptor(AcceptorMessage&& message);
 
   Options options_;
+  LoadedTls tls_;
   const std::filesystem::path config_file_;
   const std::vector<std::string> overrides_;
   const std::vector<int> cpus_;
@@ -131,7 +135,7 @@ Status Server::start() {
   }
   capacity_ = descriptor_limit_ - used;
   log_machine();
-  apply(options_);
+  apply(options_, std::move(tls_));
   watch_signals();
   start_threads();
   for (size_t i = 0; i < addresses.size(); ++i) {
@@ -155,7 +159,7 @@ Result<std::vector<ListenerSocket>> Server::open_listeners() {
 Status Server::make_loops() {
   uint64_t session_id_key = 0;
   randombytes_buf(&session_id_key, sizeof session_id_key);
-  const auto settings = loop_settings(options_);
+  const auto settings = loop_settings(options_, tls_.listeners);
   for (LoopIndex index = 0; index < router_.loops(); ++index) {
     loops_.push_back(std::make_unique<SessionLoop>(index, router_, acceptor_->mailbox(), settings,
                                                    descriptor_limit_, session_id_key));
@@ -175,7 +179,8 @@ Status Server::open_admin() {
                                                   .acceptor = *acceptor_,
                                                   .loops = std::move(counters),
                                                   .is_ready = [this] { return is_running_; },
-                                                  .version = HOLDFAST_VERSION},
+                                                  .version = HOLDFAST_VERSION,
+                                                  .certificates = &tls_.certificates},
                                          *this);
   admin_->set_token(options_.admin_token);
   Address bound = options_.admin_bind;
@@ -212,6 +217,7 @@ void Server::watch_signals() {
   base_.watch_signal(SIGINT, [this] { on_stop_signal("SIGINT"); }).enable();
   base_.watch_signal(SIGHUP, [this] { on_reload_signal(); }).enable();
   shutdown_timer_ = &base_.timer([this] { check_shutdown(); });
+  base_.timer([this] { rotate_ticket_keys(); }).enable_every(kTicketKeyPeriod);
 }
 
 // The same look at the machine as `holdfast doctor`: what will not hold is better read now than
@@ -300,18 +306,32 @@ void Server::on_reload_signal() {
                {{"key", breach.keys.front()}, {"error", breach.text}});
     return;
   }
-  apply(merged);
+  Result<LoadedTls> tls = load_tls(merged, tls_.own_ticket_keys);
+  if (!tls.is_ok()) {
+    log::error("reload failed: the old settings stay", {{"error", tls.status().message()}});
+    return;
+  }
+  apply(merged, std::move(tls.value()));
   log::info("settings reloaded", {{"file", config_file_.string()}});
 }
 
-void Server::apply(const Options& wanted) {
+void Server::apply(const Options& wanted, LoadedTls tls) {
   options_ = wanted;
+  tls_ = std::move(tls);
+  warn_of_expiry(tls_.certificates, static_cast<int64_t>(wall_clock_ms() / 1000));
   log::set_level(options_.log_level);
   admin_->set_token(options_.admin_token);
   admin_->set_heartbeat_bounds(options_.heartbeat.min_s, options_.heartbeat.max_s);
   router_.set_memory_bytes_max(memory_bytes_max(options_));
   post_to_acceptor(SetAdmission{admission_limits(options_, capacity_)});
-  post_to_all(ApplySettings{loop_settings(options_)});
+  post_to_all(ApplySettings{loop_settings(options_, tls_.listeners)});
+}
+
+// Those of a file are the operator's to change.
+void Server::rotate_ticket_keys() {
+  const Status rotated = tls_.own_ticket_keys->rotate();
+  if (!rotated.is_ok())
+    log::error("session tickets keep their key", {{"error", rotated.message()}});
 }
 
 int Server::run() {
@@ -344,12 +364,10 @@ void Server::post_to_acceptor(AcceptorMessage&& message) {
 
 }  // namespace
 
-int run_server(const Options& options, const std::filesystem::path& config_file,
+int run_server(const Options& options, LoadedTls tls, const std::filesystem::path& config_file,
                const std::vector<std::string>& overrides) {
-  log::set_format(options.log_format);
-  log::set_level(options.log_level);
   log::info("holdfast starts", {{"version", HOLDFAST_VERSION}, {"node", options.node_id}});
-  Server server(options, config_file, overrides);
+  Server server(options, std::move(tls), config_file, overrides);
   const Status status = server.start();
   if (!status.is_ok()) {
     log::error("cannot start", {{"error", status.message()}});

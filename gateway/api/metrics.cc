@@ -176,6 +176,16 @@ void add_loops(Families& families, const NodeView& node) {
   families.add(node.router.memory_bytes());
 }
 
+void add_certificates(Families& families, const NodeView& node) {
+  if (node.certificates == nullptr || node.certificates->empty()) return;
+  families.begin_gauge("holdfast_tls_certificate_expiry_seconds",
+                       "When a loaded certificate runs out, in seconds since 1970");
+  for (const TlsCertificateInfo& certificate : *node.certificates) {
+    families.add(static_cast<double>(certificate.expires_s),
+                 {{"file", certificate.file}, {"names", certificate.names}});
+  }
+}
+
 void add_admin(Families& families, const AdminFigures& admin) {
   families.begin_gauge("holdfast_admin_connections", "Open connections of admin clients");
   families.add(admin.connections);
@@ -221,6 +231,7 @@ std::string metrics_text(const MetricsInput& input) {
   add_node(families, input);
   add_acceptor(families, input.node);
   add_loops(families, input.node);
+  add_certificates(families, input.node);
   add_admin(families, input.admin);
   add_process(families, input.process);
   return families.text();

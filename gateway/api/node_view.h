@@ -8,6 +8,7 @@
 #include "common/counter.h"
 #include "gateway/net/acceptor.h"
 #include "gateway/net/close_reason.h"
+#include "gateway/net/tls_context.h"
 #include "gateway/route/loop_counters.h"
 #include "gateway/route/router.h"
 
@@ -24,6 +25,8 @@ struct NodeView {
   std::vector<const LoopCounters*> loops;  // by loop index
   std::function<bool()> is_ready;          // listeners run and the node does not drain
   std::string version = {};
+  // Those that are loaded now; null: none.
+  const std::vector<TlsCertificateInfo>* certificates = nullptr;
 
   // Of all loops.
   uint64_t sum(Counter LoopCounters::*counter) const;

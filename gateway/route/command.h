@@ -10,12 +10,19 @@
 #include "common/address.h"
 #include "gateway/net/accepted_socket.h"
 #include "gateway/net/close_reason.h"
+#include "gateway/net/tls_context.h"
 #include "gateway/session/liveness.h"
 #include "gateway/session/session_ref.h"
 
 // Closed set: every message that one thread may send a loop, or a loop the control thread, stands
 // here.
 namespace holdfast {
+
+// What a listener offers of TLS.
+struct ListenerTls {
+  std::shared_ptr<const TlsContext> context;  // null: none, it is plain
+  bool is_required = false;                   // no plain connections
+};
 
 // What a loop is told of the settings; replaced whole by a reload.
 struct LoopSettings {
@@ -24,6 +31,9 @@ struct LoopSettings {
   uint32_t send_queue_bytes_max = 262144;
   uint64_t memory_bytes_max = 0;  // 0: off
   bool sheds_when_full = true;
+  std::vector<ListenerTls> tls;  // by listener index
+  uint32_t tls_handshake_timeout_ms = 5000;
+  uint32_t tls_handshakes_max = 1024;  // at the same time, in the whole process
 };
 
 // Ties a reply to what asked for it. 0: no reply is wanted.

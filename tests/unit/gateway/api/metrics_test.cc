@@ -49,6 +49,16 @@ TEST_F(Metrics, FiguresStandInBaseUnitsWithTheirLabels) {
   expect_line("holdfast_build_info{version=\"1.2.3\",node=\"n\\\"1\"} 1");
 }
 
+TEST_F(Metrics, ACertificateTellsWhenItRunsOut) {
+  EXPECT_EQ(text().find("holdfast_tls_certificate_expiry_seconds"), std::string::npos);
+  const std::vector<TlsCertificateInfo> certificates = {{"/c/a.pem", "a.example,b", 1'900'000'000}};
+  view_.certificates = &certificates;
+  expect_line("# TYPE holdfast_tls_certificate_expiry_seconds gauge");
+  expect_line(
+      "holdfast_tls_certificate_expiry_seconds{file=\"/c/a.pem\",names=\"a.example,b\"} "
+      "1900000000");
+}
+
 TEST_F(Metrics, TypesAndHelpStandOnceAFamily) {
   expect_line("# TYPE holdfast_sessions gauge");
   expect_line("# TYPE holdfast_heartbeats_total counter");
