@@ -10,7 +10,9 @@ EXIT_USAGE = 2
 DEADLINE_S = 20
 # Every command that reads a settings file, up to its name.
 FILE_COMMANDS = [["check-config"], ["serve", "--config"], ["doctor", "--config"]]
-EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "packaging" / "holdfast.toml"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "packaging" / "holdfast.toml"
+CERTS = str(ROOT / "tools" / "certs")
 
 
 @pytest.fixture
@@ -38,6 +40,32 @@ def config(tmp_path):
         return file
 
     return write
+
+
+@pytest.fixture
+def certificates(tmp_path):
+    """A folder with what tools/certs makes for a server and a device."""
+    folder = tmp_path / "certs"
+    subprocess.run(
+        [CERTS, "--dir", str(folder), "--name", "localhost", "--device", "d1"],
+        capture_output=True, check=True, timeout=DEADLINE_S,
+    )
+    return folder
+
+
+def tls_text(certificate, key):
+    return f'[tls]\ncert_file = "{certificate}"\nkey_file = "{key}"\n'
+
+
+def sign_expired(folder, file):
+    """A certificate for server.key that ran out yesterday."""
+    openssl = ["openssl", "req", "-new", "-key", str(folder / "server.key"), "-subj", "/CN=old"]
+    request = subprocess.run(openssl, capture_output=True, check=True, timeout=DEADLINE_S).stdout
+    openssl = ["openssl", "x509", "-req", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "-1"]
+    openssl += ["-set_serial", "7", "-out", str(file)]
+    subprocess.run(
+        openssl, input=request, cwd=folder, capture_output=True, check=True, timeout=DEADLINE_S
+    )
 
 
 def test_the_example_is_right_and_what_is_in_force_is_printed(holdfast):
@@ -110,6 +138,49 @@ def test_a_file_that_is_not_there_is_said_plainly(holdfast, tmp_path, command):
     done = holdfast(*command, tmp_path)
     assert done.returncode == EXIT_USAGE
     assert done.stderr == f"{tmp_path} is a directory: name a file\n"
+
+
+# The files of TLS are read by whoever starts a gateway, and by who asks whether one would start.
+
+
+@pytest.mark.parametrize("command", [["check-config"], ["serve", "--config"]])
+def test_a_key_that_others_may_read_is_refused(holdfast, config, certificates, command):
+    key = certificates / "server.key"
+    key.chmod(0o640)
+    done = holdfast(*command, config(tls_text(certificates / "server.pem", key)))
+    assert (done.returncode, done.stdout) == (EXIT_USAGE, "")
+    assert done.stderr == (
+        f"{key} has mode 0640, open to others than its owner: chmod 600 {key}\n"
+    )
+
+
+@pytest.mark.parametrize("command", [["check-config"], ["serve", "--config"]])
+def test_an_expired_certificate_is_refused(holdfast, config, certificates, command):
+    expired = certificates / "expired.pem"
+    sign_expired(certificates, expired)
+    done = holdfast(*command, config(tls_text(expired, certificates / "server.key")))
+    assert (done.returncode, done.stdout) == (EXIT_USAGE, "")
+    assert done.stderr.startswith(f"the certificate in {expired} expired on ")
+    assert done.stderr.endswith(" UTC: renew it\n")
+
+
+@pytest.mark.parametrize("command", [["check-config"], ["serve", "--config"]])
+def test_a_key_of_another_certificate_is_refused(holdfast, config, certificates, command):
+    certificate, key = certificates / "server.pem", certificates / "device-d1.key"
+    done = holdfast(*command, config(tls_text(certificate, key)))
+    assert (done.returncode, done.stdout) == (EXIT_USAGE, "")
+    assert done.stderr == (
+        f"{key} is not the key of the certificate in {certificate}: "
+        "name the two that belong together\n"
+    )
+
+
+def test_right_files_of_tls_are_accepted_and_printed(holdfast, config, certificates):
+    certificate, key = certificates / "server.pem", certificates / "server.key"
+    done = holdfast("check-config", config(tls_text(certificate, key)))
+    assert (done.returncode, done.stderr) == (EXIT_OK, "")
+    assert f'tls.cert_file = "{certificate}"' in done.stdout.splitlines()
+    assert 'client_auth = "inherit"' in done.stdout.splitlines()
 
 
 # A script's variable that was not set must not become a gateway with settings nobody chose.
