@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import sys
+import threading
 
 import pytest
 
@@ -16,7 +17,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from support import faults, network, waiting  # noqa: E402
+from support.flood import OK, Flood  # noqa: E402
 from support.gateway import Gateway  # noqa: E402
+from support.stub_gateway import StubGateway  # noqa: E402
 
 BIN_DIR = pathlib.Path(os.environ.get("HOLDFAST_BIN_DIR") or ROOT / "build/release/bin").resolve()
 SLOW_FACTORS = {"": 1.0, "address": 3.0, "thread": 5.0}
@@ -140,3 +143,43 @@ def gateway(start_gateway):
 @pytest.fixture
 def admin(gateway):
     return gateway.admin
+
+
+@pytest.fixture
+def start_flood(bin_dir, tmp_path):
+    """start_flood(address, *arguments) -> a Flood; killed behind the test if it still runs."""
+    started = []
+
+    def start(address, *arguments, prefix=()):
+        started.append(Flood(bin_dir / "conn_flood", tmp_path, address, arguments, prefix))
+        return started[-1]
+
+    yield start
+    for flood in started:
+        flood.kill()
+
+
+@pytest.fixture
+def run_flood(start_flood):
+    """run_flood(address, *arguments, expected=OK) -> counts."""
+
+    def run(address, *arguments, expected=OK, prefix=()):
+        return start_flood(address, *arguments, prefix=prefix).wait(expected)
+
+    return run
+
+
+@pytest.fixture
+def start_stub():
+    """start_stub(answer, told=b"", tls=None) -> a StubGateway; closed behind the test."""
+    stubs = []
+
+    def start(answer, told=b"", tls=None):
+        stubs.append(StubGateway(answer, told, tls))
+        threading.Thread(target=stubs[-1].serve_forever, daemon=True).start()
+        return stubs[-1]
+
+    yield start
+    for stub in stubs:
+        stub.shutdown()
+        stub.server_close()
