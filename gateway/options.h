@@ -123,7 +123,7 @@ Result<Options> load_options(const std::filesystem::path& file,
 std::string options_text(const Options& options);
 
 // The keys whose values differ and that a running gateway cannot change (the loops, admin.bind,
-// ...); "listener" stands for any difference in the listeners.
+// ...); "listener" stands for any difference in the listeners, but for their TLS.
 std::vector<std::string> settings_that_need_restart(const Options& running, const Options& wanted);
 
 }  // namespace holdfast

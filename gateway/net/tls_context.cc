@@ -93,7 +93,7 @@ Status check_authority(const X509& certificate, const std::filesystem::path& fil
   }
   if (validity(certificate, wall_clock_s()) != Validity::kCurrent) {
     log::warn("an authority's certificate is out of its dates: no device is admitted by it",
-              {{"file", file.string()}});
+              {{"file", file.string()}, {"authority", joined(common_names(certificate))}});
   }
   return Status::ok();
 }
@@ -165,8 +165,8 @@ Result<SslContextHandle> TlsContext::make_native() {
   }
   SSL_CTX* const raw = native.get();
   if (client_auth_ != TlsClientAuth::kOff) ask_for_certificates(raw);
-  HF_CHECK(SSL_CTX_set_session_id_context(raw, session_context_.data(), static_cast<unsigned>(session_context_.size())) ==
-           1);
+  const auto bytes = static_cast<unsigned int>(session_context_.size());
+  HF_CHECK(SSL_CTX_set_session_id_context(raw, session_context_.data(), bytes) == 1);
   SSL_CTX_set_app_data(raw, this);
   TlsHandshake::watch_secrets(raw);
   SSL_CTX_set_tlsext_servername_callback(raw, &TlsContext::on_server_name);

@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import sys
+import threading
 
 import pytest
 
@@ -17,7 +18,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from support import faults, network, waiting  # noqa: E402
 from support.certificates import Authority  # noqa: E402
+from support.flood import OK, Flood  # noqa: E402
 from support.gateway import Gateway  # noqa: E402
+from support.stub_gateway import StubGateway  # noqa: E402
 from support.tls import client_context  # noqa: E402
 
 BIN_DIR = pathlib.Path(os.environ.get("HOLDFAST_BIN_DIR") or ROOT / "build/release/bin").resolve()
@@ -181,3 +184,43 @@ def trust(authority):
         return client_context(authority.cert, **options)
 
     return make
+
+
+@pytest.fixture
+def start_flood(bin_dir, tmp_path):
+    """start_flood(address, *arguments) -> a Flood; killed behind the test if it still runs."""
+    started = []
+
+    def start(address, *arguments, prefix=()):
+        started.append(Flood(bin_dir / "conn_flood", tmp_path, address, arguments, prefix))
+        return started[-1]
+
+    yield start
+    for flood in started:
+        flood.kill()
+
+
+@pytest.fixture
+def run_flood(start_flood):
+    """run_flood(address, *arguments, expected=OK) -> counts."""
+
+    def run(address, *arguments, expected=OK, prefix=()):
+        return start_flood(address, *arguments, prefix=prefix).wait(expected)
+
+    return run
+
+
+@pytest.fixture
+def start_stub():
+    """start_stub(answer, told=b"", tls=None) -> a StubGateway; closed behind the test."""
+    stubs = []
+
+    def start(answer, told=b"", tls=None):
+        stubs.append(StubGateway(answer, told, tls))
+        threading.Thread(target=stubs[-1].serve_forever, daemon=True).start()
+        return stubs[-1]
+
+    yield start
+    for stub in stubs:
+        stub.shutdown()
+        stub.server_close()

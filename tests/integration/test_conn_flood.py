@@ -1,79 +1,17 @@
 """conn_flood against the gateway, and against a server that does what a gateway must not."""
 
-import json
 import resource
 import signal
-import socketserver
 import struct
-import subprocess
-import threading
 
 import pytest
 
 from support import native
+from support.flood import FAULT, USAGE
+from support.stub_gateway import pong_only
 from support.waiting import slowed
 
-OK, FAULT, USAGE = 0, 1, 2
 NO_LATENCIES = {"count": 0, "min": 0, "p50": 0, "p99": 0, "p999": 0, "max": 0, "mean": 0.0}
-
-
-class Flood:
-    """One run of conn_flood; its counts are those of --json."""
-
-    def __init__(self, binary, folder, address, arguments, prefix=()):
-        self._json_file = folder / "flood.json"
-        target = f"{address[0]}:{address[1]}"
-        arguments = list(map(str, arguments))
-        if "--json" not in arguments:
-            arguments += ["--json", str(self._json_file)]
-        self._process = subprocess.Popen(
-            [*prefix, binary, "--target", target, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.output = ""
-
-    def signal(self, number):
-        self._process.send_signal(number)
-
-    def wait(self, expected=OK, within_s=60):
-        """Waits for the end, checks the exit code and returns the counts ({} with none)."""
-        try:
-            self.output, _ = self._process.communicate(timeout=slowed(within_s))
-        finally:
-            self.kill()
-        assert self._process.returncode == expected, self.output
-        return json.loads(self._json_file.read_text()) if expected != USAGE else {}
-
-    def kill(self):
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.communicate()
-
-
-@pytest.fixture
-def start_flood(bin_dir, tmp_path):
-    """start_flood(address, *arguments) -> a Flood; killed behind the test if it still runs."""
-    started = []
-
-    def start(address, *arguments, prefix=()):
-        started.append(Flood(bin_dir / "conn_flood", tmp_path, address, arguments, prefix))
-        return started[-1]
-
-    yield start
-    for flood in started:
-        flood.kill()
-
-
-@pytest.fixture
-def run_flood(start_flood):
-    """run_flood(address, *arguments, expected=OK) -> counts."""
-
-    def run(address, *arguments, expected=OK, prefix=()):
-        return start_flood(address, *arguments, prefix=prefix).wait(expected)
-
-    return run
 
 
 # Against the gateway.
@@ -199,60 +137,6 @@ def test_a_gateway_that_dies_is_a_loss_for_all(gateway, start_flood):
 
 
 # Against a server that misbehaves.
-
-
-class Stub(socketserver.ThreadingTCPServer):
-    """Answers HELLO with a WELCOME of heartbeat 1 s and timeout 2 s, and the rest by `answer`.
-
-    answer(head, body) -> bytes to send, or None to close. `told` is sent behind the WELCOME.
-    """
-
-    allow_reuse_address = True
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, answer, told=b""):
-        super().__init__(("127.0.0.1", 0), _StubHandler)
-        self.answer = answer
-        self.told = told
-        self.hellos = 0
-
-
-class _StubHandler(socketserver.StreamRequestHandler):
-    def handle(self):
-        while head := self.rfile.read(2):
-            body = self.rfile.read(head[1]) if len(head) == 2 else b""
-            if head[0] == 0xA0:
-                self.server.hellos += 1
-                welcome = struct.pack(">HHQQ", 1, 2, 7, 0)
-                reply = native.encode_frame(0x80, welcome) + self.server.told
-            else:
-                reply = self.server.answer(head[0], body)
-            if reply is None:
-                return
-            self.wfile.write(reply)
-
-
-@pytest.fixture
-def start_stub():
-    """start_stub(answer, told=b"") -> a Stub that serves until the test is over."""
-    stubs = []
-
-    def start(answer, told=b""):
-        stubs.append(Stub(answer, told))
-        threading.Thread(target=stubs[-1].serve_forever, daemon=True).start()
-        return stubs[-1]
-
-    yield start
-    for stub in stubs:
-        stub.shutdown()
-        stub.server_close()
-
-
-def pong_only(head, body):
-    """What a good server answers: PONG to PING, the end to GOAWAY."""
-    return native.encode_frame(0x20, body) if head == 0x10 else None
-
 
 BRIEF = ("--connections", 3, "--heartbeat", 1, "--duration")
 

@@ -72,6 +72,12 @@ std::optional<ClientState> next_state(ClientState state, ClientEvent event) {
     case ClientEvent::kEstablished:
       if (state == ClientState::kConnecting) return ClientState::kGreeting;
       return std::nullopt;
+    case ClientEvent::kSecures:
+      if (state == ClientState::kConnecting) return ClientState::kSecuring;
+      return std::nullopt;
+    case ClientEvent::kSecured:
+      if (state == ClientState::kSecuring) return ClientState::kGreeting;
+      return std::nullopt;
     case ClientEvent::kWelcomed:
       if (state == ClientState::kGreeting) return ClientState::kLive;
       return std::nullopt;

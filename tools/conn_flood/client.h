@@ -16,6 +16,7 @@ namespace holdfast::flood {
 enum class ClientState : uint8_t {
   kUnborn,      // the ramp has not come to it
   kConnecting,  // connect(2) is in flight
+  kSecuring,    // --tls: the socket is connected, the TLS handshake is not over
   kGreeting,    // HELLO is on its way, WELCOME is not here
   kLive,        // welcomed, heartbeats
   kSilent,      // mute or half-frame: says nothing, waits for its eviction
@@ -24,11 +25,13 @@ enum class ClientState : uint8_t {
   kAway,        // no socket; connects again at its time
   kGone,        // no socket, for good
 };
-inline constexpr size_t kClientStateCount = 9;
+inline constexpr size_t kClientStateCount = 10;
 
 enum class ClientEvent : uint8_t {
   kConnects,     // connect(2) was called
-  kEstablished,  // the socket is connected
+  kEstablished,  // the socket is connected, and is not to be secured
+  kSecures,      // the socket is connected, and its TLS handshake begins
+  kSecured,      // the TLS handshake is over
   kWelcomed,     // WELCOME came
   kFallsSilent,
   kGoesDeaf,
@@ -36,7 +39,7 @@ enum class ClientEvent : uint8_t {
   kEndsForNow,  // the socket is closed, another will follow
   kEndsForGood,
 };
-inline constexpr size_t kClientEventCount = 8;
+inline constexpr size_t kClientEventCount = 10;
 
 // The state that follows, or nothing when this event cannot be in that state (a bug of ours).
 [[nodiscard]] std::optional<ClientState> next_state(ClientState state, ClientEvent event);
@@ -48,18 +51,20 @@ constexpr bool is_welcomed(ClientState state) {
 }
 
 constexpr bool has_socket(ClientState state) {
-  return state == ClientState::kConnecting || state == ClientState::kGreeting || is_welcomed(state);
+  return state == ClientState::kConnecting || state == ClientState::kSecuring ||
+         state == ClientState::kGreeting || is_welcomed(state);
 }
 
 // Why a connection ended.
 enum class EndCause : uint8_t {
-  kConnectError,   // connect(2) or the handshake failed
+  kConnectError,   // connect(2) failed
   kGoaway,         // the server said so
   kEof,            // the server closed without a GOAWAY
   kReset,          // RST, or another socket error
   kTimeout,        // no WELCOME in time, or no close after our GOAWAY
   kPongMissing,    // no PONG within the granted timeout
   kProtocolError,  // the server sent what it must not
+  kTlsFailed,      // TLS was refused, by either side, or broke
   kOwnChoice,      // we closed it
 };
 

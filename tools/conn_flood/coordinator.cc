@@ -123,6 +123,9 @@ RunResult Coordinator::gather() {
     result.early_by_ms_max =
         std::max(result.early_by_ms_max, tally.early_by_ms_max.load(std::memory_order_relaxed));
     if (result.first_error == 0) result.first_error = tally.first_error.load();
+    for (size_t i = 0; i < kTlsFailureKindCount; ++i) {
+      if (result.first_tls_codes[i] == 0) result.first_tls_codes[i] = tally.first_tls_codes[i];
+    }
     // Another's unfinished work is not there to be read: its process died.
     if (tally.is_finished.load(std::memory_order_acquire)) result.latencies.merge(tally.latencies);
   }

@@ -15,8 +15,9 @@
 namespace holdfast::flood {
 namespace {
 
-void work(const Options& options, const Plan& plan, SharedRun& run, uint32_t number) {
-  Worker(options, plan, run, number).run();
+void work(const Options& options, const Plan& plan, SharedRun& run, const TlsClientContext* tls,
+          uint32_t number) {
+  Worker(options, plan, run, tls, number).run();
 }
 
 Status describe_end(pid_t child, int wait_status) {
@@ -30,8 +31,8 @@ Status describe_end(pid_t child, int wait_status) {
 
 }  // namespace
 
-Crew::Crew(const Options& options, const Plan& plan, SharedRun& run)
-    : options_(options), plan_(plan), run_(run) {}
+Crew::Crew(const Options& options, const Plan& plan, SharedRun& run, const TlsClientContext* tls)
+    : options_(options), plan_(plan), run_(run), tls_(tls) {}
 
 Crew::~Crew() {
   join_threads();
@@ -59,7 +60,7 @@ Status Crew::start(uint32_t processes) {
 
 void Crew::start_threads(uint32_t first_worker) {
   for (uint32_t i = 0; i < options_.threads; ++i) {
-    threads_.emplace_back(work, std::cref(options_), std::cref(plan_), std::ref(run_),
+    threads_.emplace_back(work, std::cref(options_), std::cref(plan_), std::ref(run_), tls_,
                           first_worker + i);
   }
 }

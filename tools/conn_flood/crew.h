@@ -10,6 +10,7 @@
 #include "tools/conn_flood/options.h"
 #include "tools/conn_flood/plan.h"
 #include "tools/conn_flood/run.h"
+#include "tools/conn_flood/tls_client.h"
 
 namespace holdfast::flood {
 
@@ -19,8 +20,9 @@ namespace holdfast::flood {
 // Owns: the threads or child processes. Children die with their parent.
 class Crew final {
  public:
-  // `options`, `plan` and `run` outlive it. run.worker_count() is processes x options.threads.
-  Crew(const Options& options, const Plan& plan, SharedRun& run);
+  // `options`, `plan`, `run` and `tls` (null: none) outlive it. run.worker_count() is processes x
+  // options.threads.
+  Crew(const Options& options, const Plan& plan, SharedRun& run, const TlsClientContext* tls);
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
   // Waits for threads; kills children that are still there.
@@ -41,6 +43,7 @@ class Crew final {
   const Options& options_;
   const Plan& plan_;
   SharedRun& run_;
+  const TlsClientContext* const tls_;
   std::vector<std::thread> threads_;
   std::vector<pid_t> children_;
   Status health_ = Status::ok();

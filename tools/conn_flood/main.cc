@@ -1,7 +1,9 @@
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -16,6 +18,7 @@
 #include "tools/conn_flood/socket.h"
 #include "tools/conn_flood/sources.h"
 #include "tools/conn_flood/summary.h"
+#include "tools/conn_flood/tls_client.h"
 
 namespace holdfast::flood {
 namespace {
@@ -57,6 +60,17 @@ Status write_file(const std::filesystem::path& path, const std::string& text) {
   return Status::ok();
 }
 
+// Null when connections are to be plain.
+Result<std::unique_ptr<TlsClientContext>> prepare_tls(const Options& options, const Plan& plan) {
+  if (!options.tls.is_on) return std::unique_ptr<TlsClientContext>();
+  // OpenSSL writes by write(2), which raises it where send(2) is told not to.
+  std::signal(SIGPIPE, SIG_IGN);
+  if (options.tls.ca_file.empty() && !options.quiet) {
+    std::puts("the server's certificate is not verified: no --ca");
+  }
+  return TlsClientContext::create(options.tls, plan.device_id(0));
+}
+
 int flood(Options options) {
   const Status fit = fit_to_machine(options);
   if (!fit.is_ok()) return refuse(fit);
@@ -69,8 +83,11 @@ int flood(Options options) {
   Result<SharedRun> run = SharedRun::create(options.processes * options.threads);
   if (!run.is_ok()) return refuse(run.status());
 
+  const auto tls = prepare_tls(options, plan);
+  if (!tls.is_ok()) return refuse(tls.status());
+
   Coordinator::block_signals();
-  Crew crew(options, plan, run.value());
+  Crew crew(options, plan, run.value(), tls.value().get());
   run.value().start_clock();
   const Status started = crew.start(options.processes);
   if (!started.is_ok()) return refuse(started);

@@ -16,6 +16,7 @@ namespace {
 constexpr int kUsageExitCode = 2;
 constexpr uint32_t kConnectionsMax = 100'000'000;  // device ids have eight digits at least
 constexpr size_t kIdPrefixBytesMax = kDeviceIdBytesMax - 8;
+constexpr size_t kServerNameBytesMax = 255;  // RFC 1035, 2.3.4
 
 constexpr const char* kFooter = R"(Behaviours are exact shares of all clients, told apart by --seed:
   mute         falls silent when its next PING would be due, keeps the socket open, and expects
@@ -31,7 +32,13 @@ evicted as they expect never do.
 
 To compare round trips in calm and storm, let the calm be at least one heartbeat long.
 
-Latencies count from planned times, so a stall of the server is seen by every client it delays.
+Latencies count from planned times, so a stall of the server is seen by every client it delays. That
+of the TLS handshake alone counts from when the connection is established.
+
+With --tls the summary and the JSON (tls, latency_us.tls_handshake) tell of the handshakes: how many
+were full and how many resumed, their TLS versions, and why others failed. In TLS 1.3 a server judges
+a client's certificate after the client is through: such a connection counts among the handshakes
+and, by the server's alert, among the failed.
 
 Exit code: 0 all as expected; 1 a client was lost, never welcomed, evicted before its deadline, not
 evicted 2 s after it, or a PONG never came; 2 the arguments are wrong or the machine cannot hold it.)";
@@ -53,6 +60,7 @@ struct RawOptions {
   std::vector<std::string> targets;
   std::string sources;
   std::string protocol = "native";
+  std::string tls_version;
   double mute_after_s = 0;
   uint32_t mute_heartbeat_s = 0;
   bool no_goodbye = false;
@@ -69,6 +77,7 @@ struct Parser {
   Parser() {
     app.footer(kFooter);
     add_load();
+    add_tls();
     add_behaviours();
     add_machine();
     add_output();
@@ -107,6 +116,28 @@ struct Parser {
         ->check(CLI::IsMember({"native"}).description("(only native yet)"));
     app.add_flag("--reconnect", options.reconnect, "come back after a loss or a GOAWAY");
     app.add_flag("--no-goodbye", raw.no_goodbye, "end by closing sockets, without GOAWAY 0");
+  }
+
+  void add_tls() {
+    app.add_flag("--tls", options.tls.is_on, "secure every connection by TLS, ALPN holdfast/1");
+    const auto add = [this](const char* name, std::string& value, const char* what) {
+      return app.add_option(name, value, what)->type_name("FILE")->needs("--tls");
+    };
+    add("--ca", options.tls.ca_file,
+        "verify the server's certificate against these; unless given: not at all");
+    add("--cert", options.tls.cert_file,
+        "certificate of every client, its chain behind it; {id} in the name stands for the "
+        "device's id, and the file is then read at each connect");
+    add("--key", options.tls.key_file, "the certificate's key; {id} as in --cert");
+    add("--server-name", options.tls.server_name,
+        "name to ask for and to verify; unless given: the target's address is verified")
+        ->type_name("NAME");
+    add("--tls-version", raw.tls_version, "offer only this version; unless given: both")
+        ->type_name("1.2|1.3")
+        ->check(CLI::IsMember({"1.2", "1.3"}).description(""));
+    app.add_flag("--resume", options.tls.resumes,
+                 "a client that comes back offers the ticket of its last connection")
+        ->needs("--tls");
   }
 
   void add_behaviours() {
@@ -191,7 +222,22 @@ struct Parser {
       return Status::error("--id-prefix: up to " + std::to_string(kIdPrefixBytesMax) +
                            " characters of A-Z a-z 0-9 . _ : -");
     }
-    return finish_addresses();
+    const Status tls = finish_tls();
+    return tls.is_ok() ? finish_addresses() : tls;
+  }
+
+  Status finish_tls() {
+    TlsOptions& tls = options.tls;
+    if (tls.cert_file.empty() != tls.key_file.empty()) {
+      return Status::error("--cert and --key go together");
+    }
+    if (tls.server_name.size() > kServerNameBytesMax) {
+      return Status::error("--server-name: up to " + std::to_string(kServerNameBytesMax) +
+                           " characters");
+    }
+    if (raw.tls_version == "1.2") tls.version = TlsVersion::k12;
+    if (raw.tls_version == "1.3") tls.version = TlsVersion::k13;
+    return Status::ok();
   }
 
   Status finish_addresses() {

@@ -19,6 +19,20 @@ struct BehaviourShares {
   double churn = 0;
 };
 
+enum class TlsVersion : uint8_t { kAny, k12, k13 };
+
+// How connections are secured. In the names of the certificate's and the key's file, {id} stands
+// for the device's id.
+struct TlsOptions {
+  bool is_on = false;
+  std::string ca_file;  // empty: the server's certificate is not verified
+  std::string cert_file;
+  std::string key_file;
+  std::string server_name;  // empty: none is told, and the target's address is verified
+  TlsVersion version = TlsVersion::kAny;
+  bool resumes = false;  // a client that comes back offers its last ticket
+};
+
 // What a run is to do. `conn_flood --help` describes each.
 struct Options {
   std::vector<Address> targets;
@@ -36,6 +50,7 @@ struct Options {
   uint32_t threads = 1;
   uint32_t processes = 0;  // 0: as many as the descriptor limit makes necessary
   std::filesystem::path json_file;
+  TlsOptions tls;
   std::string id_prefix = "flood-";
   uint64_t seed = 1;
   bool reconnect = false;

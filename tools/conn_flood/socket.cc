@@ -67,4 +67,23 @@ int pending_error(int fd) {
   return error;
 }
 
+IoResult receive(int fd, std::span<std::byte> bytes) {
+  for (;;) {
+    const ssize_t count = ::recv(fd, bytes.data(), bytes.size(), 0);
+    if (count > 0) return {IoStatus::kDone, static_cast<size_t>(count)};
+    if (count == 0) return {IoStatus::kEof, 0};
+    if (errno == EAGAIN) return {IoStatus::kBlocked, 0};
+    if (errno != EINTR) return {IoStatus::kReset, 0};
+  }
+}
+
+IoResult transmit(int fd, std::span<const std::byte> bytes) {
+  for (;;) {
+    const ssize_t count = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (count >= 0) return {IoStatus::kDone, static_cast<size_t>(count)};
+    if (errno == EAGAIN) return {IoStatus::kBlocked, 0};
+    if (errno != EINTR) return {IoStatus::kReset, 0};
+  }
+}
+
 }  // namespace holdfast::flood

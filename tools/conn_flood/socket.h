@@ -1,5 +1,9 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
 #include "common/address.h"
 #include "common/status.h"
 #include "common/unique_fd.h"
@@ -25,5 +29,22 @@ inline constexpr int kSlowReaderRxBytes = 2048;
 
 // The error that a socket keeps; 0 for none.
 [[nodiscard]] int pending_error(int fd);
+
+// What came of a read, a write or a handshake.
+enum class IoStatus : uint8_t {
+  kDone,       // `bytes` of them, one at least
+  kBlocked,    // nothing now; an event will come
+  kEof,        // the server has closed
+  kReset,      // RST, or another socket error
+  kTlsFailed,  // an alert, or something that is no TLS; only of a TlsLink
+};
+
+struct IoResult {
+  IoStatus status = IoStatus::kBlocked;
+  size_t bytes = 0;
+};
+
+[[nodiscard]] IoResult receive(int fd, std::span<std::byte> bytes);
+[[nodiscard]] IoResult transmit(int fd, std::span<const std::byte> bytes);
 
 }  // namespace holdfast::flood

@@ -7,7 +7,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tools/conn_flood/count_row.h"
 #include "tools/conn_flood/errno_text.h"
+#include "tools/conn_flood/tls_summary.h"
 
 namespace holdfast::flood {
 namespace {
@@ -65,26 +67,6 @@ std::string behaviour_line(const Plan& plan, const Totals& totals, Behaviour beh
   return line + "\n";
 }
 
-// The cells that are not zero, by name.
-template <class Row, class NameOf>
-Json named(const Row& row, NameOf name_of, bool with_zeros) {
-  Json object = Json::object();
-  for (size_t i = 0; i < row.size(); ++i) {
-    if (with_zeros || row[i] > 0) object[std::string(name_of(i))] = row[i];
-  }
-  return object;
-}
-
-template <class Row, class NameOf>
-std::string listed(const Row& row, NameOf name_of) {
-  std::string text;
-  for (size_t i = 0; i < row.size(); ++i) {
-    if (row[i] == 0) continue;
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name_of(i), row[i]);
-  }
-  return text;
-}
-
 std::string_view refusal_name(size_t i) { return to_text(static_cast<Refusal>(i)); }
 std::string_view loss_name(size_t i) { return to_text(static_cast<LossCause>(i)); }
 
@@ -121,7 +103,14 @@ Json options_json(const Options& options) {
             {"goodbye", options.goodbye}};
   json["calm_s"] = options.calm_s;
   json["mute_heartbeat_s"] = heartbeat_asked_s(options, Behaviour::kMute);
+  if (options.tls.is_on) json["tls"] = tls_options_json(options.tls);
   json["mute_after_s"] = options.mute_after_s ? Json(*options.mute_after_s) : Json(nullptr);
+  return json;
+}
+
+Json refusals_json(const Options& options, const Totals& totals) {
+  Json json = named(totals.refusals, refusal_name, true);
+  if (!options.tls.is_on) json.erase(std::string(to_text(Refusal::kTls)));
   return json;
 }
 
@@ -172,6 +161,7 @@ std::string summary_text(const Options& options, const Plan& plan, const RunResu
                       result.connected_peak, total_of(totals, Fate::kWelcomed), result.ramp_s,
                       connect_rate_per_s(result));
   text += latency_line("connect", result.latencies.connect_us);
+  if (options.tls.is_on) text += latency_line("tls handshake", result.latencies.tls_handshake_us);
   text += latency_line("welcome", result.latencies.welcome_us);
   text += latency_line("ping", result.latencies.ping_rtt_us);
   if (options.calm_s > 0) {
@@ -198,6 +188,7 @@ std::string summary_text(const Options& options, const Plan& plan, const RunResu
   optional_line("refused", listed(totals.refusals, refusal_name));
   optional_line("refused, goaway", listed(totals.refusals_by_goaway, goaway_kind_text));
   optional_line("lost", listed(totals.losses, loss_name));
+  if (options.tls.is_on) text += tls_summary_text(result);
   if (result.first_error != 0) optional_line("connect(2)", connect_error_text(result.first_error));
   if (totals[Count::kEvictionsPending] > 0) {
     text += fmt::format("  {:<15} {} silent clients were not due before the end\n", "evictions",
@@ -235,7 +226,7 @@ std::string summary_json(const Options& options, const Plan& plan, const RunResu
   for (size_t i = 0; i < kCountCount; ++i) {
     json[std::string(to_text(static_cast<Count>(i)))] = totals.counts[i];
   }
-  json["refused"] = named(totals.refusals, refusal_name, true);
+  json["refused"] = refusals_json(options, totals);
   json["refused_by_goaway"] = named(totals.refusals_by_goaway, goaway_kind_text, false);
   json["goaway_by_code"] = named(totals.goaways, goaway_kind_text, false);
   json["lost_by_cause"] = named(totals.losses, loss_name, true);
@@ -246,6 +237,10 @@ std::string summary_json(const Options& options, const Plan& plan, const RunResu
                         {"ping_rtt_calm", percentiles(result.latencies.ping_rtt_calm_us)},
                         {"ping_rtt_evicting", percentiles(result.latencies.ping_rtt_evicting_us)},
                         {"eviction_delay", percentiles(result.latencies.eviction_delay_us)}};
+  if (options.tls.is_on) {
+    json["latency_us"]["tls_handshake"] = percentiles(result.latencies.tls_handshake_us);
+    json["tls"] = tls_summary_json(result);
+  }
   json["connect_rate_per_s"] = connect_rate_per_s(result);
   json["ramp_s"] = result.ramp_s;
   json["held_s"] = result.held_s;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -17,7 +18,9 @@ struct RunResult {
   uint64_t connected_peak = 0;
   uint64_t early_by_ms_max = 0;  // the earliest eviction of all
   int first_error = 0;           // errno; 0 for none
-  double ramp_s = 0;             // until the last client was welcomed or had given up
+  // TlsFailure::code of the first of each kind; 0 for none.
+  std::array<uint32_t, kTlsFailureKindCount> first_tls_codes{};
+  double ramp_s = 0;  // until the last client was welcomed or had given up
   double held_s = 0;
   bool was_stopped = false;  // by a signal
   std::string crew_fault;    // a process died; empty for none

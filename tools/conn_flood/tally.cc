@@ -45,7 +45,7 @@ constexpr std::array<std::string_view, kFateCount> kFateNames = {
 };
 constexpr std::array<std::string_view, kRefusalCount> kRefusalNames = {
     "connection_refused", "no_port", "no_descriptor", "unreachable", "timeout", "closed",
-    "protocol_error",
+    "protocol_error",     "tls",
 };
 constexpr std::array<std::string_view, kLossCauseCount> kLossNames = {
     "closed", "reset", "goaway", "pong_missing", "protocol_error",
@@ -82,6 +82,9 @@ void add(Totals& totals, const CountTable<Counter>& counters) {
   add_row(totals.losses, counters.losses);
   add_row(totals.refusals_by_goaway, counters.refusals_by_goaway);
   add_row(totals.goaways, counters.goaways);
+  add_row(totals.tls, counters.tls);
+  add_row(totals.tls_failures, counters.tls_failures);
+  add_row(totals.tls_alerts, counters.tls_alerts);
 }
 
 uint64_t total_of(const Totals& totals, Fate fate) {
@@ -120,6 +123,7 @@ uint64_t LiveLatency::percentile(const Snapshot& before, const Snapshot& now, do
 
 void Latencies::merge(const Latencies& other) {
   connect_us.merge(other.connect_us);
+  tls_handshake_us.merge(other.tls_handshake_us);
   welcome_us.merge(other.welcome_us);
   ping_rtt_us.merge(other.ping_rtt_us);
   ping_rtt_calm_us.merge(other.ping_rtt_calm_us);

@@ -10,6 +10,7 @@
 #include "common/protocol/frame.h"
 #include "tools/conn_flood/client.h"
 #include "tools/conn_flood/plan.h"
+#include "tools/conn_flood/tls_failure.h"
 
 // What workers count. A tally lies in memory that all processes of the run share; each has one
 // writer.
@@ -70,13 +71,26 @@ enum class Refusal : uint8_t {
   kTimeout,
   kClosed,  // the server closed or reset without a word
   kProtocolError,
+  kTls,  // its handshake failed, and neither by timeout nor by a close
 };
-inline constexpr size_t kRefusalCount = 7;
+inline constexpr size_t kRefusalCount = 8;
 std::string_view to_text(Refusal refusal);
 
 enum class LossCause : uint8_t { kClosed, kReset, kGoaway, kPongMissing, kProtocolError };
 inline constexpr size_t kLossCauseCount = 5;
 std::string_view to_text(LossCause cause);
+
+// Of TLS handshakes that were over, as the client sees it.
+enum class TlsCount : uint8_t {
+  kFull,
+  kResumed,
+  kTicketsOffered,
+  kVersion12,
+  kVersion13,
+};
+inline constexpr size_t kTlsCountCount = 5;
+
+inline constexpr size_t kTlsAlertCount = 256;  // alerts are a byte
 
 // GOAWAY codes as indices: 0, 4000 to 4011, any other.
 inline constexpr size_t kGoawayKindCount = 14;
@@ -106,9 +120,14 @@ struct CountTable {
   std::array<Cell, kLossCauseCount> losses{};
   std::array<Cell, kGoawayKindCount> refusals_by_goaway{};  // before WELCOME
   std::array<Cell, kGoawayKindCount> goaways{};             // after it
+  std::array<Cell, kTlsCountCount> tls{};
+  std::array<Cell, kTlsFailureKindCount> tls_failures{};
+  std::array<Cell, kTlsAlertCount> tls_alerts{};  // of tls_failures, by the alert's number
 
   Cell& operator[](Count count) { return counts[static_cast<size_t>(count)]; }
   const Cell& operator[](Count count) const { return counts[static_cast<size_t>(count)]; }
+  Cell& operator[](TlsCount count) { return tls[static_cast<size_t>(count)]; }
+  const Cell& operator[](TlsCount count) const { return tls[static_cast<size_t>(count)]; }
   Cell& fate(Behaviour behaviour, Fate fate) {
     return fates[static_cast<size_t>(behaviour)][static_cast<size_t>(fate)];
   }
@@ -142,9 +161,10 @@ class LiveLatency final {
 };
 
 struct Latencies {
-  Histogram connect_us;   // planned connect to established; first connections and reconnects
-  Histogram welcome_us;   // planned connect to WELCOME
-  Histogram ping_rtt_us;  // planned PING to its PONG
+  Histogram connect_us;        // planned connect to established; first connections and reconnects
+  Histogram tls_handshake_us;  // established to the end of the TLS handshake
+  Histogram welcome_us;        // planned connect to WELCOME
+  Histogram ping_rtt_us;       // planned PING to its PONG
   // Of these, those planned in the calm, and those answered while silent clients were being
   // evicted: from a worker's first eviction to its last.
   Histogram ping_rtt_calm_us;
@@ -162,6 +182,8 @@ struct Tally {
   std::atomic<uint64_t> early_by_ms_max{
       0};                           // the earliest eviction, before its deadline less the slack
   std::atomic<int> first_error{0};  // errno of the first attempt that the machine refused
+  // TlsFailure::code of the first of each kind; 0 for none.
+  std::array<std::atomic<uint32_t>, kTlsFailureKindCount> first_tls_codes{};
   std::atomic<bool> is_finished{false};  // the worker is done (release); latencies may be read
   Latencies latencies;                   // the worker's own until then
 };

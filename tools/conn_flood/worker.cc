@@ -16,6 +16,7 @@ constexpr uint32_t kWheelSlots = 1u << 18;
 constexpr size_t kStartsPerTurn = 32;
 constexpr size_t kTimersPerTurn = 128;
 constexpr uint32_t kFarewellsPerTurn = 64;
+constexpr size_t kSecuredEventsPerTurn = 32;  // a handshake is half a millisecond's work
 
 // Without a rate: attempts at a time, so that no listen backlog overflows (a dropped SYN costs a
 // second).
@@ -45,10 +46,12 @@ std::vector<std::byte> make_ping_flood() {
 
 }  // namespace
 
-Worker::Worker(const Options& options, const Plan& plan, SharedRun& run, uint32_t number)
+Worker::Worker(const Options& options, const Plan& plan, SharedRun& run,
+               const TlsClientContext* tls, uint32_t number)
     : options_(options),
       plan_(plan),
       run_(run),
+      tls_(tls),
       number_(number),
       workers_(run.worker_count()),
       clients_planned_(clients_of_worker(plan, number, workers_)),
@@ -60,6 +63,7 @@ Worker::Worker(const Options& options, const Plan& plan, SharedRun& run, uint32_
       ping_flood_(make_ping_flood()) {
   HF_CHECK(epoll_.is_open());  // its descriptor is among those reserved
   clients_.reserve(clients_planned_);
+  if (tls_ != nullptr) tls_sides_.resize(clients_planned_);
 }
 
 void Worker::run() {
@@ -144,8 +148,9 @@ bool Worker::say_farewells() {
 void Worker::wait_for_events(bool has_more_to_do) {
   timespec timeout{};
   if (!has_more_to_do) timeout.tv_nsec = static_cast<long>(ns_until_next_wake());
-  const int count = ::epoll_pwait2(epoll_.get(), events_.data(), static_cast<int>(events_.size()),
-                                   &timeout, nullptr);
+  const size_t room = tls_ == nullptr ? events_.size() : kSecuredEventsPerTurn;
+  const int count =
+      ::epoll_pwait2(epoll_.get(), events_.data(), static_cast<int>(room), &timeout, nullptr);
   HF_CHECK(count >= 0 || errno == EINTR);
   read_clock();
   for (int i = 0; i < count; ++i) {
@@ -182,6 +187,7 @@ void Worker::on_due(uint32_t index) {
   if (!next_due(client, phase_ < Phase::kEnd).is_reached_at(now_ms())) return rearm(index);
   switch (client.state) {
     case ClientState::kConnecting:
+    case ClientState::kSecuring:
     case ClientState::kGreeting:
     case ClientState::kLeaving:
       end(index, EndCause::kTimeout);
@@ -338,6 +344,7 @@ void Worker::farewell(uint32_t index) {
     case ClientState::kLeaving:
       return;
     case ClientState::kConnecting:
+    case ClientState::kSecuring:
     case ClientState::kGreeting:
     case ClientState::kAway:
       break;
@@ -376,6 +383,7 @@ void Worker::retire(uint32_t index) {
       counters()[Count::kClosedAfterWelcome].add();
       count_unanswered(client);
     }
+    say_close(index);
     release_socket(index);
   } else {
     wheel_.cancel(index);

@@ -23,6 +23,7 @@
 #include "tools/conn_flood/random.h"
 #include "tools/conn_flood/run.h"
 #include "tools/conn_flood/tally.h"
+#include "tools/conn_flood/tls_client.h"
 #include "tools/conn_flood/wire.h"
 
 namespace holdfast::flood {
@@ -33,8 +34,9 @@ namespace holdfast::flood {
 // Owns: the clients' sockets.
 class Worker final {
  public:
-  // `options`, `plan` and `run` outlive it.
-  Worker(const Options& options, const Plan& plan, SharedRun& run, uint32_t number);
+  // `options`, `plan`, `run` and `tls` (null: none) outlive it.
+  Worker(const Options& options, const Plan& plan, SharedRun& run, const TlsClientContext* tls,
+         uint32_t number);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -43,6 +45,13 @@ class Worker final {
 
  private:
   friend class TimingWheel<Worker>;
+  // What a client has besides its record when connections are secured.
+  struct TlsSide {
+    std::unique_ptr<TlsLink> link;  // of a connected socket
+    TlsTicket ticket;               // of the last connection, for the next
+    uint64_t began_us = 0;          // when the handshake did
+  };
+
   WheelLinks& wheel_links(uint32_t index) { return clients_[index].wheel; }
 
   // The turn of the loop (worker.cc).
@@ -72,6 +81,14 @@ class Worker final {
   void follow_verdict(uint32_t index, const Verdict& verdict, const Goaway& goaway);
   void settle(Client& client);
 
+  // A connection's TLS (worker_tls.cc).
+  void begin_tls(uint32_t index);
+  void shake_hands(uint32_t index);
+  void on_secured(uint32_t index);
+  void count_tls_failure(uint32_t index, EndCause cause);
+  void say_close(uint32_t index);
+  void release_tls(uint32_t index);
+
   // What is due (worker.cc).
   void on_due(uint32_t index);
   void on_live_due(uint32_t index);
@@ -91,6 +108,8 @@ class Worker final {
   // What comes and goes on a socket (worker_frames.cc).
   void on_event(uint32_t index, uint32_t events);
   void on_connect_event(uint32_t index, uint32_t events);
+  IoResult receive(uint32_t index);
+  IoResult transmit(uint32_t index, std::span<const std::byte> bytes);
   void read_frames(uint32_t index, bool to_the_end);
   bool take_bytes(uint32_t index, std::span<const std::byte> bytes);
   size_t take_whole_frames(uint32_t index, std::span<const std::byte> bytes);
@@ -119,6 +138,7 @@ class Worker final {
   const Options& options_;
   const Plan& plan_;
   SharedRun& run_;
+  const TlsClientContext* const tls_;  // null: connections are plain
   const uint32_t number_;
   const uint32_t workers_;
   const uint32_t clients_planned_;
@@ -130,10 +150,11 @@ class Worker final {
   uint64_t hold_began_us_ = UINT64_MAX;
   uint64_t calm_until_us_ = UINT64_MAX;
   UniqueFd epoll_;
-  std::vector<Client> clients_;  // those that the ramp has come to
+  std::vector<Client> clients_;     // those that the ramp has come to
+  std::vector<TlsSide> tls_sides_;  // by client; none when connections are plain
   TimingWheel<Worker> wheel_;
   std::vector<Address> other_targets_;  // that GOAWAYs named, each once
-  uint32_t in_flight_ = 0;              // connecting or greeting
+  uint32_t in_flight_ = 0;              // connecting, securing or greeting
   uint32_t gone_ = 0;
   uint32_t silent_ = 0;  // clients now in kSilent
   bool has_seen_eviction_ = false;

@@ -38,6 +38,8 @@ Refusal refusal_of(EndCause cause) {
       return Refusal::kTimeout;
     case EndCause::kProtocolError:
       return Refusal::kProtocolError;
+    case EndCause::kTlsFailed:
+      return Refusal::kTls;
     default:
       return Refusal::kClosed;
   }
@@ -133,6 +135,8 @@ void Worker::end(uint32_t index, EndCause cause, const Goaway& goaway) {
   const Verdict verdict = judge(facts);
 
   count_end(client, facts, verdict.ending);
+  if (tls_ != nullptr && verdict.ending == Ending::kRefused) count_tls_failure(index, cause);
+  if (cause == EndCause::kOwnChoice) say_close(index);
   release_socket(index);
   follow_verdict(index, verdict, goaway);
 }
@@ -182,6 +186,7 @@ void Worker::count_loss(const Client& client, EndCause cause) {
       case EndCause::kPongMissing:
         return LossCause::kPongMissing;
       case EndCause::kProtocolError:
+      case EndCause::kTlsFailed:
         return LossCause::kProtocolError;
       default:
         return LossCause::kClosed;
@@ -225,6 +230,7 @@ void Worker::release_socket(uint32_t index) {
   client.has_unsent_output = false;
   client.has_act = false;
   client.pings_unanswered = 0;
+  release_tls(index);
   if (client.fd >= 0) ::close(client.fd);  // leaves the epoll set by itself
   client.fd = -1;
 }

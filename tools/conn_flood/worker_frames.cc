@@ -1,5 +1,3 @@
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <optional>
@@ -29,13 +27,15 @@ Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
 void Worker::on_event(uint32_t index, uint32_t events) {
   const bool hung_up = (events & kHangUpEvents) != 0;
-  if (clients_[index].state == ClientState::kConnecting) {
-    on_connect_event(index, events);
-    return;
-  }
-  if ((events & EPOLLOUT) != 0 && clients_[index].has_unsent_output) flush_unsent(index);
-  if (clients_[index].state == ClientState::kDeaf && !hung_up) return;
-  if (hung_up || (events & EPOLLIN) != 0) read_frames(index, hung_up);
+  const ClientState state = clients_[index].state;
+  if (state == ClientState::kConnecting) return on_connect_event(index, events);
+  if (state == ClientState::kSecuring) return shake_hands(index);
+  // TLS may want to read before it can write, and to write before it can read.
+  const bool is_secured = tls_ != nullptr;
+  const bool may_write = (events & EPOLLOUT) != 0 || is_secured;
+  if (may_write && clients_[index].has_unsent_output) flush_unsent(index);
+  if (state == ClientState::kDeaf && !hung_up) return;
+  if (hung_up || (events & EPOLLIN) != 0 || is_secured) read_frames(index, hung_up);
 }
 
 void Worker::on_connect_event(uint32_t index, uint32_t events) {
@@ -51,33 +51,45 @@ void Worker::on_connect_event(uint32_t index, uint32_t events) {
   }
 
   Client& client = clients_[index];
-  move(client, ClientEvent::kEstablished);
+  move(client, tls_ == nullptr ? ClientEvent::kEstablished : ClientEvent::kSecures);
   counters()[Count::kEstablished].add();
   read_clock();
   tally_.latencies.connect_us.record(static_cast<uint32_t>(now_us_) - client.connect_planned_us);
+  if (tls_ != nullptr) return begin_tls(index);
   // A server that refuses speaks first. Read it before anything is sent that it would answer by a
   // reset.
   if ((events & EPOLLIN) != 0) read_frames(index, (events & kHangUpEvents) != 0);
   if (clients_[index].state == ClientState::kGreeting) send_hello(index);
 }
 
+IoResult Worker::receive(uint32_t index) {
+  if (tls_ != nullptr) return tls_sides_[index].link->read(rx_);
+  return flood::receive(clients_[index].fd, rx_);
+}
+
+IoResult Worker::transmit(uint32_t index, std::span<const std::byte> bytes) {
+  if (tls_ != nullptr) return tls_sides_[index].link->write(bytes);
+  return flood::transmit(clients_[index].fd, bytes);
+}
+
 // Reads until a short read: whatever comes later is a new edge. `to_the_end` when there will be
-// none.
+// none. With TLS, whose every read is short, until there is nothing.
 void Worker::read_frames(uint32_t index, bool to_the_end) {
   for (;;) {
-    const ssize_t count = ::recv(clients_[index].fd, rx_.data(), rx_.size(), 0);
-    if (count > 0) {
-      const auto bytes = static_cast<size_t>(count);
-      if (!take_bytes(index, std::span(rx_).first(bytes))) return;
-      if (bytes < rx_.size() && !to_the_end) return;
-    } else if (count == 0) {
-      end(index, EndCause::kEof);
-      return;
-    } else if (errno == EAGAIN) {
-      return;
-    } else if (errno != EINTR) {
-      end(index, EndCause::kReset);
-      return;
+    const IoResult got = receive(index);
+    switch (got.status) {
+      case IoStatus::kDone:
+        if (!take_bytes(index, std::span(rx_).first(got.bytes))) return;
+        if (got.bytes < rx_.size() && !to_the_end && tls_ == nullptr) return;
+        break;
+      case IoStatus::kBlocked:
+        return;
+      case IoStatus::kEof:
+        return end(index, EndCause::kEof);
+      case IoStatus::kReset:
+        return end(index, EndCause::kReset);
+      case IoStatus::kTlsFailed:
+        return end(index, EndCause::kTlsFailed);
     }
   }
 }
@@ -266,11 +278,10 @@ void Worker::send_ping_flood(uint32_t index) {
   if (client.has_unsent_output) return;  // the middle of an earlier frame
   const size_t frame_bytes = wire::write_long_ping(tx_);
   const auto bytes = std::span(ping_flood_).subspan(client.flood_offset);
-  const ssize_t sent = ::send(client.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  if (sent <= 0) return;  // full, or broken: then its event comes
-  client.flood_offset =
-      static_cast<uint16_t>((client.flood_offset + static_cast<size_t>(sent)) % frame_bytes);
-  counters()[Count::kSlowReaderBytes].add(static_cast<uint64_t>(sent));
+  const IoResult sent = transmit(index, bytes);
+  if (sent.status != IoStatus::kDone) return;  // full, or broken: then its event comes
+  client.flood_offset = static_cast<uint16_t>((client.flood_offset + sent.bytes) % frame_bytes);
+  counters()[Count::kSlowReaderBytes].add(sent.bytes);
 }
 
 // Sends the frame that stands at the front of tx_.
@@ -286,21 +297,21 @@ void Worker::send_bytes(uint32_t index, std::span<const std::byte> bytes) {
     unsent_output_[index].append(bytes);
     return;
   }
-  const ssize_t sent = ::send(client.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  if (sent < 0 && errno != EAGAIN && errno != EINTR) return;
-  const size_t done = sent < 0 ? 0 : static_cast<size_t>(sent);
-  if (done == bytes.size()) return;
-  unsent_output_[index].append(bytes.subspan(done));
+  const IoResult sent = transmit(index, bytes);
+  if (sent.status != IoStatus::kDone && sent.status != IoStatus::kBlocked) return;
+  if (sent.bytes == bytes.size()) return;
+  unsent_output_[index].append(bytes.subspan(sent.bytes));
   client.has_unsent_output = true;
 }
 
 void Worker::flush_unsent(uint32_t index) {
   Client& client = clients_[index];
   ByteBuffer& kept = unsent_output_[index];
-  const ssize_t sent = ::send(client.fd, kept.bytes().data(), kept.size(), MSG_NOSIGNAL);
-  if (sent < 0) return;
-  kept.consume(static_cast<size_t>(sent));
-  if (!kept.is_empty()) return;
+  while (!kept.is_empty()) {
+    const IoResult sent = transmit(index, kept.bytes());
+    if (sent.status != IoStatus::kDone) return;
+    kept.consume(sent.bytes);
+  }
   unsent_output_.erase(index);
   client.has_unsent_output = false;
 }

@@ -17,7 +17,7 @@ TEST_F(LayerSettingsTest, LoopsAreToldOfTls) {
   const auto settings = loop_settings(options, {{nullptr, true}}, 1);
   ASSERT_EQ(settings->tls.size(), 1U);
   EXPECT_TRUE(settings->tls[0].is_required);
-  EXPECT_EQ(settings->tls_handshake_timeout_ms, 700U);
+  EXPECT_EQ(settings->liveness.tls_handshake_timeout_ms, 700U);
   EXPECT_EQ(settings->tls_handshakes_max, 9U);
 }
 

@@ -18,7 +18,7 @@ class ListenerTlsTest : public OptionsFixture {
   }
 };
 
-constexpr const char* kAll = R"(
+const std::string kAll = R"(
 [tls]
 cert_file = ["a.pem", "b.pem"]
 key_file = ["a.key", "b.key"]
@@ -46,22 +46,20 @@ TEST_F(ListenerTlsTest, WhatItLeavesOutIsInherited) {
 
 TEST_F(ListenerTlsTest, ItsOwnCertificatesReplaceAllOfThem) {
   const TlsContextSettings settings =
-      effective(std::string(kAll) + "[[listener]]\ncert_file = \"c.pem\"\nkey_file = \"c.key\"\n");
+      effective(kAll + "[[listener]]\ncert_file = \"c.pem\"\nkey_file = \"c.key\"\n");
   EXPECT_EQ(settings.certificates, (std::vector<TlsCertificateFiles>{{"c.pem", "c.key", ""}}));
   EXPECT_EQ(settings.client_ca, "ca.pem");
 }
 
 TEST_F(ListenerTlsTest, ItsOwnPolicyReplacesThatOfAll) {
-  EXPECT_EQ(effective(std::string(kAll) + "[[listener]]\nclient_ca_file = \"d.pem\"\n").client_ca,
-            "d.pem");
+  EXPECT_EQ(effective(kAll + "[[listener]]\nclient_ca_file = \"d.pem\"\n").client_ca, "d.pem");
   const std::pair<const char*, TlsClientAuth> cases[] = {{"inherit", TlsClientAuth::kOptional},
                                                          {"off", TlsClientAuth::kOff},
                                                          {"optional", TlsClientAuth::kOptional},
                                                          {"required", TlsClientAuth::kRequired}};
   for (const auto& [text, expected] : cases) {
     EXPECT_EQ(
-        effective(std::string(kAll) + "[[listener]]\ntls = true\nclient_auth = \"" + text + "\"\n")
-            .client_auth,
+        effective(kAll + "[[listener]]\ntls = true\nclient_auth = \"" + text + "\"\n").client_auth,
         expected);
   }
 }

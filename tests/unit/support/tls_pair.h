@@ -29,6 +29,10 @@ class TlsPair final {
  public:
   // Shakes hands as far as it goes.
   TlsPair(SSL_CTX* server, const ClientWish& wish);
+  // Without a goodbye OpenSSL would let no session of it be resumed.
+  ~TlsPair() { SSL_set_shutdown(client(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); }
+  TlsPair(const TlsPair&) = delete;
+  TlsPair& operator=(const TlsPair&) = delete;
 
   bool is_done() const { return is_done_; }
   SSL* server() const { return server_.get(); }

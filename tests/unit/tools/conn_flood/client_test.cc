@@ -24,8 +24,12 @@ const std::vector<Step> kSteps = {
     {kUnborn, kConnects, kConnecting},
     {kUnborn, kEndsForGood, kGone},
     {kConnecting, kEstablished, kGreeting},
+    {kConnecting, kSecures, kSecuring},
     {kConnecting, kEndsForNow, kAway},
     {kConnecting, kEndsForGood, kGone},
+    {kSecuring, kSecured, kGreeting},
+    {kSecuring, kEndsForNow, kAway},
+    {kSecuring, kEndsForGood, kGone},
     {kGreeting, kWelcomed, kLive},
     {kGreeting, kEndsForNow, kAway},
     {kGreeting, kEndsForGood, kGone},
@@ -64,6 +68,8 @@ TEST(ClientState, TakesTheseStepsAndNoOther) {
 TEST(ClientState, WelcomedOnesHaveASocket) {
   EXPECT_FALSE(has_socket(kUnborn));
   EXPECT_TRUE(has_socket(kConnecting));
+  EXPECT_TRUE(has_socket(kSecuring));
+  EXPECT_FALSE(is_welcomed(kSecuring));
   EXPECT_FALSE(is_welcomed(kGreeting));
   for (const ClientState state : {kLive, kSilent, kDeaf, kLeaving}) {
     EXPECT_TRUE(is_welcomed(state));
@@ -127,17 +133,17 @@ TEST(Judge, ServersDelayWinsOverBackoff) {
 }
 
 TEST(Judge, BrokenConnectionIsALossAndComesBackWhenTold) {
-  for (const EndCause cause :
-       {EndCause::kEof, EndCause::kReset, EndCause::kPongMissing, EndCause::kProtocolError}) {
+  for (const EndCause cause : {EndCause::kEof, EndCause::kReset, EndCause::kPongMissing,
+                               EndCause::kProtocolError, EndCause::kTlsFailed}) {
     expect_verdict(broken(kLive, cause, false), Ending::kLost, Return::kNever);
     expect_verdict(broken(kLive, cause, true), Ending::kLost, Return::kAfterBackoff);
   }
 }
 
 TEST(Judge, BeforeWelcomeItIsARefusal) {
-  for (const ClientState state : {kConnecting, kGreeting}) {
-    for (const EndCause cause :
-         {EndCause::kConnectError, EndCause::kEof, EndCause::kReset, EndCause::kTimeout}) {
+  for (const ClientState state : {kConnecting, kSecuring, kGreeting}) {
+    for (const EndCause cause : {EndCause::kConnectError, EndCause::kEof, EndCause::kReset,
+                                 EndCause::kTimeout, EndCause::kTlsFailed}) {
       expect_verdict(broken(state, cause, false), Ending::kRefused, Return::kNever);
       expect_verdict(broken(state, cause, true), Ending::kRefused, Return::kAfterBackoff);
     }
@@ -214,7 +220,8 @@ TEST(NextDue, WithoutPingsOnlyTheUnansweredOneCounts) {
 TEST(NextDue, OtherStatesHaveOneTime) {
   Client client = live_client();
   client.state_due = WrappingMs(99'000);
-  for (const ClientState state : {kConnecting, kGreeting, kSilent, kDeaf, kLeaving, kAway}) {
+  for (const ClientState state :
+       {kConnecting, kSecuring, kGreeting, kSilent, kDeaf, kLeaving, kAway}) {
     client.state = state;
     EXPECT_EQ(next_due(client, true), WrappingMs(99'000));
   }

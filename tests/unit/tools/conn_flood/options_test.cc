@@ -85,6 +85,34 @@ TEST(FloodOptions, WrongArgumentsExitWithTwo) {
   EXPECT_EQ(with("--tls", "x"), 2);
 }
 
+TEST(FloodOptions, ConnectionsArePlainUnlessToldOtherwise) {
+  const Options parsed = options({"--target", "127.0.0.1:7000"});
+  EXPECT_FALSE(parsed.tls.is_on);
+  EXPECT_TRUE(options({"--target", "127.0.0.1:7000", "--tls"}).tls.is_on);
+}
+
+TEST(FloodOptions, ReadsWhatTlsWants) {
+  const Options parsed = options({"--target", "127.0.0.1:7000", "--tls", "--ca", "ca.pem", "--cert",
+                                  "{id}.pem", "--key", "{id}.key", "--server-name", "localhost",
+                                  "--tls-version", "1.3", "--resume"});
+  EXPECT_EQ(parsed.tls.ca_file, "ca.pem");
+  EXPECT_EQ(parsed.tls.cert_file, "{id}.pem");
+  EXPECT_EQ(parsed.tls.key_file, "{id}.key");
+  EXPECT_EQ(parsed.tls.server_name, "localhost");
+  EXPECT_EQ(parsed.tls.version, TlsVersion::k13);
+  EXPECT_TRUE(parsed.tls.resumes);
+}
+
+TEST(FloodOptions, WhatTlsWantsMakesNoSenseWithoutIt) {
+  for (const char* option : {"--ca", "--server-name", "--tls-version"}) {
+    EXPECT_EQ(exit_code({"--target", "127.0.0.1:7000", option, "1.2"}), 2) << option;
+  }
+  EXPECT_EQ(exit_code({"--target", "127.0.0.1:7000", "--resume"}), 2);
+  EXPECT_EQ(exit_code({"--target", "127.0.0.1:7000", "--tls", "--cert", "a.pem"}), 2);
+  EXPECT_EQ(exit_code({"--target", "127.0.0.1:7000", "--tls", "--key", "a.key"}), 2);
+  EXPECT_EQ(exit_code({"--target", "127.0.0.1:7000", "--tls", "--tls-version", "1.1"}), 2);
+}
+
 TEST(FloodOptions, SharesOfMoreThanAllAreRefused) {
   EXPECT_EQ(exit_code({"--target", "127.0.0.1:7000", "--mute", "0.6", "--churn", "0.5"}), 2);
   EXPECT_EQ(exit_code({"--target", "127.0.0.1:7000", "--mute", "0.7", "--half-frame", "0.2",

@@ -96,5 +96,21 @@ TEST_F(Summary, JsonHasTheCountsByName) {
   }
 }
 
+TEST_F(Summary, TellsOfTlsOnlyWhenConnectionsWereSecured) {
+  const std::string plain_json = summary_json(options_, plan_, result_);
+  EXPECT_EQ(plain_json.find("tls"), std::string::npos);
+  EXPECT_EQ(summary_text(options_, plan_, result_).find("tls"), std::string::npos);
+
+  Options secured = options_;
+  secured.tls.is_on = true;
+  result_.latencies.tls_handshake_us.record(1500);
+  const std::string json = summary_json(secured, plan_, result_);
+  for (const char* part : {"\"tls_handshake\": {", "\"handshakes\": 0", "\"tls\": 0"}) {
+    EXPECT_NE(json.find(part), std::string::npos) << part;
+  }
+  EXPECT_NE(summary_text(secured, plan_, result_).find("tls handshake   p50 1.50"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace holdfast::flood

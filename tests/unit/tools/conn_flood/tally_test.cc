@@ -18,6 +18,7 @@ TEST(Tally, EveryCountHasANameOfItsOwn) {
   EXPECT_EQ(to_text(Count::kNotStarted), "not_started");
   EXPECT_EQ(to_text(Fate::kLost), "lost");
   EXPECT_EQ(to_text(Refusal::kProtocolError), "protocol_error");
+  EXPECT_EQ(to_text(Refusal::kTls), "tls");
   EXPECT_EQ(to_text(LossCause::kProtocolError), "protocol_error");
 }
 
@@ -38,12 +39,17 @@ TEST(Tally, TotalsAddUpAllWorkers) {
   other[Count::kPings].add();
   one.fate(Behaviour::kMute, Fate::kEvicted).add(2);
   other.fate(Behaviour::kHalfFrame, Fate::kEvicted).add(5);
+  one[TlsCount::kResumed].add(4);
+  other[TlsCount::kResumed].add(5);
+  other.tls_alerts[116].add();
   add(totals, one);
   add(totals, other);
   EXPECT_EQ(totals[Count::kPings], 4u);
   EXPECT_EQ(totals.fate(Behaviour::kMute, Fate::kEvicted), 2u);
   EXPECT_EQ(total_of(totals, Fate::kEvicted), 7u);
   EXPECT_EQ(total_of(totals, Fate::kLost), 0u);
+  EXPECT_EQ(totals[TlsCount::kResumed], 9u);
+  EXPECT_EQ(totals.tls_alerts[116], 1u);
 }
 
 TEST(LiveLatency, BucketsAreInOrderAndHoldTheirTops) {

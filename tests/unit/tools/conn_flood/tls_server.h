@@ -1,0 +1,54 @@
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "tools/conn_flood/tls_client.h"
+
+// What a TlsLink is tested against: files with certificates, and OpenSSL as a server.
+namespace holdfast::flood {
+
+// A folder with certificates that sign themselves, for localhost and 127.0.0.1; gone with it.
+class CertificateFolder final {
+ public:
+  CertificateFolder();
+  CertificateFolder(const CertificateFolder&) = delete;
+  CertificateFolder& operator=(const CertificateFolder&) = delete;
+  ~CertificateFolder();
+
+  // Writes NAME.pem and NAME.key.
+  void make(const std::string& name) const;
+  std::string file(const std::string& name) const { return (folder_ / name).string(); }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+// The server's settings, for as many connections as a test makes.
+class TlsServerContext final {
+ public:
+  // Presents NAME.pem. With `client_ca` (a file's name) a client has to present one of its issue.
+  TlsServerContext(const CertificateFolder& folder, const std::string& name,
+                   const std::string& client_ca = "");
+  SSL_CTX* get() const { return context_.get(); }
+
+ private:
+  std::unique_ptr<SSL_CTX, OpenSslDeleter<SSL_CTX_free>> context_;
+};
+
+// The server's end of one connection, over a socket that another owns.
+class TlsServer final {
+ public:
+  TlsServer(const TlsServerContext& context, int fd);
+  // One step; the result of SSL_accept(3).
+  int accept();
+  SSL* get() const { return ssl_.get(); }
+
+ private:
+  std::unique_ptr<SSL, OpenSslDeleter<SSL_free>> ssl_;
+};
+
+}  // namespace holdfast::flood
