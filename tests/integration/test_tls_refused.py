@@ -54,7 +54,8 @@ def hello_1_2(**changes):
 
 # name -> (bytes, alert, how it is counted)
 OFFERS = {
-    "SSL 3.0": (hello_1_2(version=tls_wire.SSL_3), tls_wire.PROTOCOL_VERSION, "version"),
+    # Whose alerts know no protocol_version.
+    "SSL 3.0": (hello_1_2(version=tls_wire.SSL_3), tls_wire.HANDSHAKE_FAILURE, "version"),
     "TLS 1.0": (hello_1_2(version=tls_wire.TLS_1_0), tls_wire.PROTOCOL_VERSION, "version"),
     "TLS 1.1": (hello_1_2(version=tls_wire.TLS_1_1), tls_wire.PROTOCOL_VERSION, "version"),
     "TLS 1.1 in the extension": (
@@ -189,7 +190,8 @@ GARBAGE = {
     ),
     "no compression that exists": hello_1_2(compressions=b"\x01"),
     "the same extension twice": hello_1_2(extensions=2 * tls_wire.extension(0xFF01, b"\0")),
-    "an extension beyond its end": hello_1_2()[:-2] + b"\xff\xff",
+    "half an extension": hello_1_2(extensions=b"\xff\x01"),
+    "an extension beyond its end": hello_1_2(extensions=b"\xff\x01\xff\xff\0"),
     "a record above the limit": struct.pack(">BHH", 22, 0x0301, 18433) + bytes(64),
     "a record of 64 KiB": struct.pack(">BHH", 22, 0x0301, 65535) + bytes(64),
     "an empty record": tls_wire.record(tls_wire.HANDSHAKE, b"") * 64,
@@ -243,6 +245,6 @@ def test_a_client_that_ends_its_side_in_the_middle_is_let_go(tls_gateway):
     tls_gateway.wait_for_connections(0)
     stats = tls_gateway.admin.stats()
     # Those that never showed that they speak TLS are no handshakes.
-    assert stats["tls"]["failed"]["peer_closed"] == 3
+    assert stats["tls"]["failed"]["peer_closed"] == 4
     assert stats["closed"]["peer_closed"] == 6
     assert stats["tls"]["truncated"] == 0

@@ -144,9 +144,10 @@ class TlsSocket:
 
     def _flush(self):
         data = self._outgoing.read()
+        if not data:
+            return
         for piece in self.cut(data) if self.cut else [data]:
-            if piece:
-                self.raw.sendall(piece)
+            self.raw.sendall(piece)
 
     def _receive(self, deadline):
         """Fails by TimeoutError; a reset is noted as the end."""
@@ -168,6 +169,8 @@ class TlsSocket:
         try:
             while data := self.tls.read(65536):
                 parts.append(data)
+            end = CLOSE_NOTIFY
+        except ssl.SSLZeroReturnError:  # ours was sent before
             end = CLOSE_NOTIFY
         except ssl.SSLWantReadError:
             end = ""
@@ -206,6 +209,12 @@ class TlsDevice(Device):
 
     def has_input(self, within_s=0.0):
         return bool(self._frames) or self.socket.has_input(within_s)
+
+    def expect(self, kind, within_s=WAIT_S):
+        frame = self.receive(within_s)
+        cause = f", the stream ended by {self.ended_by}" if frame is None else ""
+        assert isinstance(frame, kind), f"expected {kind.__name__}, got {frame}{cause}"
+        return frame
 
     def expect_goaway(self, code, within_s=WAIT_S):
         frame = super().expect_goaway(code, within_s)
