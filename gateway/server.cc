@@ -291,11 +291,8 @@ void Server::check_shutdown() {
   base_.stop();
 }
 
+// Without a settings file too: what its flags name, certificates and a token, may have changed.
 void Server::on_reload_signal() {
-  if (config_file_.empty()) {
-    log::warn("SIGHUP: there is no settings file to reload");
-    return;
-  }
   const Result<Options> wanted = load_options(config_file_, overrides_);
   if (!wanted.is_ok()) {
     log::error("reload failed: the old settings stay", {{"error", wanted.status().message()}});
