@@ -89,10 +89,11 @@ def test_key_updates_without_end_and_data_are_no_way_to_live(tls_gateway, author
 def test_gnutls_changes_keys(tls_gateway, authority, tmp_path):
     options = ("--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3", "--inline-commands")
     with GnutlsClient(tls_gateway.address, authority.cert, tmp_path, *options) as device:
-        device.hello("d", 60)
-        for command in (b"^rekey^\n", b"^rekey1^\n"):
-            device.socket.sendall(command)
-            exchange(device)
+        device.hello("d", 60, attributes={"colour": "blue\n"})
+        for command in (b"^rekey1^\n", b"^rekey^\n", b"^rekey^\n"):
+            device.send_alone(command)
+            for echo in (b"one\n", b"two\n"):
+                device.ping(echo)
 
 
 # The size of records.

@@ -1,5 +1,6 @@
 """Bytes within TLS: cut anywhere, changed, too long, and how a connection ends."""
 
+import socket
 import struct
 
 import pytest
@@ -167,6 +168,7 @@ def test_a_changed_bit_ends_the_connection_with_an_alert(tls_gateway, log_in, ve
     assert device.expect(native.Pong).echo == b"1"
     device.socket.raw.sendall(flip(bad, at))
     device.expect_alert("BAD_RECORD_MAC")
+    device.close()  # the gateway waits for it
     stats = tls_gateway.wait_for_closed("tls_bad_record", 1)
     assert (stats["tls"]["truncated"], stats["closed"]["peer_closed"]) == (0, 0)
     assert sum(stats["tls"]["failed"].values()) == 0
@@ -214,6 +216,7 @@ def test_records_that_may_not_be_end_the_connection_with_an_alert(tls_gateway, l
         assert "ALERT" in device.ended_by or "RECORD_OVERFLOW" in device.ended_by, (
             f"{name}: ended by {device.ended_by}"
         )
+        device.close()
         tls_gateway.wait_for_closed("tls_bad_record", count)
         assert neighbour.is_alive(), name
     tls_gateway.wait_for_connections(1)
@@ -262,8 +265,10 @@ def test_a_device_that_ends_between_handshake_and_hello_is_counted(tls_gateway, 
         tls_gateway.wait_for_stats(lambda stats: stats["tls"]["full"] == 1)
         device.socket.send_close_notify()
         device.expect_close_notify()
-    with TlsDevice(tls_gateway.address, trust(version=version)):
+    with TlsDevice(tls_gateway.address, trust(version=version)) as device:
         tls_gateway.wait_for_stats(lambda stats: stats["tls"]["full"] == 2)
+        device.socket.raw.shutdown(socket.SHUT_WR)  # close() would reset: there is a ticket to read
+        device.expect_close_notify()
     stats = tls_gateway.wait_for_closed("peer_closed", 2)
     assert stats["tls"]["truncated"] == 1
     assert sum(stats["tls"]["failed"].values()) == 0

@@ -140,6 +140,7 @@ def test_what_is_good_about_these_offers_would_be_answered(tls_gateway):
             assert first[5] == 2  # ServerHello
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_a_real_client_of_an_old_version_is_refused(tls_gateway, trust, version):
     context = trust(ciphers="ALL:@SECLEVEL=0")

@@ -1,9 +1,12 @@
 """TLS clients written by others: openssl s_client and gnutls-cli, with a test at their pipes."""
 
 import contextlib
+import fcntl
 import shutil
 import socket
+import struct
 import subprocess
+import termios
 import threading
 
 from .device import Device
@@ -54,6 +57,15 @@ class ForeignClient(Device):
         except AssertionError as error:
             raise AssertionError(f"{error}; the client says:\n{self.notes}") from None
 
+    def send_alone(self, data):
+        """Waits until the program has read all of it, so that it comes in a piece of its own."""
+        self.socket.sendall(data)
+        # Of a local socket this counts what the other end has not read: unix(7), SIOCOUTQ.
+        eventually(lambda: self._count_unread() == 0, 10, "the client has read its input")
+
+    def _count_unread(self):
+        return struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)))[0]
+
     def read_text_until(self, text, within_s=10.0):
         """What the program has written to its output, up to and with `text`."""
         self.socket.settimeout(slowed(within_s))
@@ -61,8 +73,14 @@ class ForeignClient(Device):
         while text not in told:
             data = self.socket.recv(65536)
             assert data, f"the client ended before {text!r}: {told}"
-            told += data.decode("utf-8", "replace")
+            told += data.decode("latin-1")
         return told
+
+    def read_text_to_the_end(self):
+        told = b""
+        while data := self.socket.recv(65536):
+            told += data
+        return told.decode("latin-1")
 
     def wait(self, within_s=10.0):
         """Waits for the program's own end and returns its exit code."""
@@ -101,7 +119,10 @@ def has_gnutls():
 
 
 class GnutlsClient(ForeignClient):
-    """gnutls-cli, which keeps its notes in a file so that its output is the server's bytes."""
+    """gnutls-cli, which keeps its notes in a file so that its output is the server's bytes.
+
+    With --inline-commands a line of its own may be one: the bytes before it have to end a line.
+    """
 
     def __init__(self, address, ca, folder, *options):
         notes = folder / "gnutls.log"
