@@ -61,10 +61,12 @@ Status PingClient::connect_all() {
 }
 
 Status PingClient::arrive_all(Nanoseconds give_up) {
-  for (uint32_t index = 0; index < size(); ++index) {
+  for (uint32_t index = 0; index < size() && monotonic_ns() < give_up; ++index) {
     Status status = connect_one(index);
     if (!status.is_ok()) return status;
+    if (index % kBunchMax == 0) poll_until(0);
   }
+  arrivals_.last_connect = monotonic_ns();
   while (unwelcomed_ > 0 && monotonic_ns() < give_up) poll_until(give_up);
   return Status::ok();
 }

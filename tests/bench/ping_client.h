@@ -42,8 +42,9 @@ struct PingTally {
 
 // How long those took that were welcomed, each from before its connect(2).
 struct ArrivalTally {
-  Histogram handshake_ns;  // until TLS stood
-  Histogram welcome_ns;    // until WELCOME
+  Histogram handshake_ns;        // until TLS stood
+  Histogram welcome_ns;          // until WELCOME
+  Nanoseconds last_connect = 0;  // of arrive_all(): when all had come
 };
 
 // One answered PING.
@@ -68,8 +69,9 @@ class PingClient final {
 
   // Connects everything and waits for the last WELCOME.
   [[nodiscard]] Status connect_all();
-  // Connects everything at once, however long the server takes, and waits until each is welcomed or
-  // lost, or it is `give_up`. Who was welcomed stands in arrivals().
+  // Connects everything as fast as it goes, however many have no WELCOME, and waits until each is
+  // welcomed or lost, or it is `give_up`. Answers are not left lying meanwhile: each of so many
+  // devices would give its own at once. Who was welcomed stands in arrivals().
   [[nodiscard]] Status arrive_all(Nanoseconds give_up);
 
   // PINGs planned between the two moments are the ones told apart in the tally.
@@ -109,7 +111,7 @@ class PingClient final {
   static constexpr uint32_t kUnwelcomedMax = 64;
   static constexpr uint32_t kConnectionsPerSource = 2000;
   static constexpr int kBatchMax = 256;
-  static constexpr uint32_t kBunchMax = 64;  // PINGs between two looks at the answers
+  static constexpr uint32_t kBunchMax = 64;  // PINGs or connects between two looks at the answers
 
   [[nodiscard]] Status connect_one(uint32_t index);
   [[nodiscard]] Status wait_for_unwelcomed(uint32_t at_most);

@@ -128,6 +128,7 @@ int run_arriving(const Address& target, const Options& options) {
   if (!status.is_ok()) return fail(status.message());
   const ArrivalTally& arrivals = client.arrivals();
   print_line({{"begin", begin},
+              {"last_connect", arrivals.last_connect},
               {"end", end},
               {"welcomed", arrivals.welcome_ns.count()},
               {"lost_connections", client.lost_connections()},

@@ -13,7 +13,8 @@ namespace {
 // What every implementation of TLS 1.3 has; of TLS 1.2 the same cipher. Source: RFC 8446, 9.1.
 constexpr const char* kCipher13 = "TLS_AES_128_GCM_SHA256";
 constexpr const char* kCipher12 = "ECDHE-ECDSA-AES128-GCM-SHA256";
-// The first is the one; in TLS 1.2 the certificate's curve must be among them. Source: RFC 8422, 5.1.
+// The first is the one; in TLS 1.2 the certificate's curve must be among them. Source: RFC 8422,
+// 5.1.
 constexpr const char* kGroups = "X25519:P-256";
 
 // One is told of every ticket, and returns 1 to keep it.
