@@ -1,5 +1,6 @@
 """What the figures were measured on, and what /proc says about memory."""
 
+import collections
 import datetime
 import os
 import pathlib
@@ -7,7 +8,7 @@ import platform
 import subprocess
 
 import bench_mosquitto
-import bench_programs
+import bench_nginx
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 # The kernel's own records of a connection that a program has in an epoll set.
@@ -47,10 +48,14 @@ def congestion_control():
 
 def peer_facts(programs):
     """Version and settings of every peer that is installed."""
-    if not programs.mosquitto_binary:
-        return {}
-    version = bench_mosquitto.version(programs.mosquitto_binary)
-    return {"mosquitto": {"version": version} | bench_mosquitto.SETTINGS}
+    peers = {}
+    for name, module, binary in (
+        ("mosquitto", bench_mosquitto, programs.mosquitto_binary),
+        ("nginx", bench_nginx, programs.nginx_binary),
+    ):
+        if binary:
+            peers[name] = {"version": module.version(binary)} | module.SETTINGS
+    return peers
 
 
 def facts(root, programs):
@@ -64,7 +69,7 @@ def facts(root, programs):
         "memory_gib": round(memory_bytes / 2**30, 1),
         "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
         "tcp": congestion_control(),
-        "settings": bench_programs.GATEWAY_SETTINGS,
+        "settings": programs.gateway_settings,
         "peers": peer_facts(programs),
         "priority": "before other programs" if programs.has_priority else "as other programs",
     }
@@ -82,13 +87,14 @@ def print_facts(machine):
         print(f"{key.replace('_', ' '):<11} {fact_text(value)}")
 
 
-def user_memory_bytes(pid):
-    """Rss and private bytes of a process. Source: proc(5), smaps_rollup."""
-    fields = {}
-    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
-    for line in text.splitlines()[1:]:
-        key, _, value = line.partition(":")
-        fields[key] = int(value.split()[0]) * 1024
+def user_memory_bytes(pids):
+    """Rss and private bytes of processes, added up. Source: proc(5), smaps_rollup."""
+    fields = collections.Counter()
+    for pid in pids:
+        text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
+        for line in text.splitlines()[1:]:
+            key, _, value = line.partition(":")
+            fields[key] += int(value.split()[0]) * 1024
     return {"rss": fields["Rss"], "private": fields["Private_Clean"] + fields["Private_Dirty"]}
 
 

@@ -53,7 +53,7 @@ def measure_server(programs, name, start):
             more = programs.held_connections(server, sessions - held, first_id=held)
             stack.enter_context(more)
             held = sessions
-            samples.append(sample(server.pid, sessions))
+            samples.append(sample(server.pids, sessions))
     slabs = samples[0]["slabs"].keys()
     return {
         "program": name,
@@ -66,23 +66,25 @@ def measure_server(programs, name, start):
     }
 
 
-def sample(pid, sessions):
+def sample(pids, sessions):
     return {
         "sessions": sessions,
-        "user": settled_user_memory(pid),
+        "user": settled_user_memory(pids),
         "slabs": bench_machine.slab_bytes(),
     }
 
 
-def settled_user_memory(pid):
-    """The process's memory once it has not moved for SETTLED_S: sessions are idle again."""
-    last = bench_machine.user_memory_bytes(pid)
+def settled_user_memory(pids):
+    """The memory of a server's processes once it has not moved for SETTLED_S: sessions are idle
+    again.
+    """
+    last = bench_machine.user_memory_bytes(pids)
     since = started = time.monotonic()
     while time.monotonic() - since < SETTLED_S:
         if time.monotonic() - started > SETTLE_MAX_S:
             raise CannotMeasure("a server's memory does not come to rest")
         time.sleep(0.05)
-        now = bench_machine.user_memory_bytes(pid)
+        now = bench_machine.user_memory_bytes(pids)
         if now != last:
             last = now
             since = time.monotonic()

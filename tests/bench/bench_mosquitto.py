@@ -16,11 +16,15 @@ SETTINGS = {
 }
 
 
-def write_config(folder, address):
-    """Writes mosquitto.conf(5) for a listener at the address; returns its path."""
+def write_config(folder, address, certificate=None):
+    """Writes mosquitto.conf(5) for a listener at the address, of TLS where there is a certificate;
+    returns its path.
+    """
     host, _, port = address.partition(":")
     # The listener comes first: max_connections is the limit of the one before it.
     lines = [f"listener {port} {host}", *(f"{key} {value}" for key, value in SETTINGS.items())]
+    if certificate:
+        lines += [f"certfile {certificate.certificate}", f"keyfile {certificate.open_key}"]
     path = pathlib.Path(folder) / "mosquitto.conf"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     # Started by root it becomes the user `mosquitto` and must still find its way here.

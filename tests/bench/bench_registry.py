@@ -3,8 +3,8 @@
 A module has: TITLE, the heading of its section, if its name will not do; measure(programs,
 options), which returns what can become JSON, with "holds" where there is a budget, "comparisons"
 (bench_rounds.comparison) where there are peers, and "windows" for what is too much to keep;
-print_report(result); and page(result), the lines of its section in Markdown. `options` has rounds
-and seconds.
+print_report(result); and page(result), the lines of its section in Markdown. `options` has rounds,
+seconds and variants.
 """
 
 import bench_accept
@@ -14,6 +14,10 @@ import bench_memory
 import bench_ping
 import bench_send
 import bench_storm
+import bench_tls_handshake
+import bench_tls_memory
+import bench_tls_ping
+import bench_tls_storm
 
 MEASUREMENTS = {
     "ping": bench_ping,
@@ -23,4 +27,8 @@ MEASUREMENTS = {
     "storm": bench_storm,
     "bookkeeping": bench_bookkeeping,
     "memory": bench_memory,
+    "tls_memory": bench_tls_memory,
+    "tls_handshake": bench_tls_handshake,
+    "tls_ping": bench_tls_ping,
+    "tls_storm": bench_tls_storm,
 }

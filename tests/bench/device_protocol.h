@@ -31,6 +31,9 @@ class DeviceProtocol {
  public:
   virtual ~DeviceProtocol() = default;
 
+  // What it is called when it is asked for within TLS. Source: RFC 7301.
+  virtual std::string_view alpn() const = 0;
+
   // Each writes one whole frame to the front of `out`, which is large enough, and returns its
   // bytes. heartbeat_s: how long the device may be silent.
   virtual size_t encode_hello(std::string_view device_id, uint16_t heartbeat_s,

@@ -12,15 +12,19 @@ constexpr double kSecondNs = 1e9;
 }  // namespace
 
 Result<CpuSample> take_sample(const ServerProcess& server) {
-  const Result<uint64_t> server_ns = process_cpu_ns(server.pid);
-  if (!server_ns.is_ok()) return server_ns.status();
+  uint64_t server_ns = 0;
+  for (const int pid : server.pids) {
+    const Result<uint64_t> one_ns = process_cpu_ns(pid);
+    if (!one_ns.is_ok()) return one_ns.status();
+    server_ns += one_ns.value();
+  }
   CpuSample sample{.at = monotonic_ns(),
-                   .server_ns = server_ns.value(),
+                   .server_ns = server_ns,
                    .server_thread_ns = 0,
                    .client_ns = own_cpu_ns(),
                    .machine_ns = machine_busy_ns()};
   if (server.thread.empty()) return sample;
-  const Result<uint64_t> thread_ns = thread_cpu_ns(server.pid, server.thread);
+  const Result<uint64_t> thread_ns = thread_cpu_ns(server.pids.front(), server.thread);
   if (!thread_ns.is_ok()) return thread_ns.status();
   sample.server_thread_ns = thread_ns.value();
   return sample;

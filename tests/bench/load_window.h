@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -10,10 +11,10 @@
 
 namespace holdfast::bench {
 
-// The server under load, as /proc knows it.
+// The server under load, as /proc knows it: all of its processes, workers included.
 struct ServerProcess {
-  int pid = 0;
-  std::string thread;  // the one whose share is told apart; empty: none
+  std::vector<int> pids;
+  std::string thread;  // of the first, the one whose share is told apart; empty: none
 };
 
 // What all had used of the processors at one moment.

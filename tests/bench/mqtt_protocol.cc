@@ -20,6 +20,8 @@ constexpr size_t kShortLengthMax = 127;  // what one byte of remaining length ca
 
 class MqttProtocol final : public DeviceProtocol {
  public:
+  std::string_view alpn() const override { return "mqtt"; }
+
   size_t encode_hello(std::string_view device_id, uint16_t /*heartbeat_s*/,
                       std::span<std::byte> out) const override {
     const size_t body_bytes = kConnectHead.size() + 2 + device_id.size();

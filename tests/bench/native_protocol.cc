@@ -38,6 +38,8 @@ ServerFrameResult meaning_of(const Frame& frame, size_t bytes) {
 
 class NativeProtocol final : public DeviceProtocol {
  public:
+  std::string_view alpn() const override { return "holdfast/1"; }
+
   size_t encode_hello(std::string_view device_id, uint16_t heartbeat_s,
                       std::span<std::byte> out) const override {
     return native::encode(

@@ -5,6 +5,7 @@ import pathlib
 import bench_machine
 import bench_record
 import bench_text
+import bench_tls_ping
 import vm_page
 from bench_registry import MEASUREMENTS
 
@@ -33,7 +34,8 @@ gateway for one thing and does nothing else: no deadlines, no identity, no limit
 costs beyond it is the price of being a gateway. A **peer** is a whole program from Debian that
 holds device connections too. The same client (`bench_ping_load`) drives all of them in turn,
 A B C A B C, servers on one processor and client on another; Mosquitto by MQTT 3.1.1, the others by
-the native protocol.
+the native protocol. Where TLS is measured, nginx is a peer too, by HTTP/1.1, and
+`bench_handshake_load` is the client that only does handshakes.
 
 Look at the ratios: a ratio is of two windows of one round, so that what else the machine did met
 both. Absolute times say more about the machine than about the programs. A figure is the median over
@@ -41,6 +43,9 @@ the rounds, with quartiles. Server cost is the server's own CPU time, user and k
 the wall: the client shares the machine, and where it used most of its processor it was the limit,
 so that no throughput is claimed there.
 """
+
+# What the gateway is compared with that is the gateway.
+OURSELVES = {bench_tls_ping.PLAIN}
 
 PEERS_HEAD = """\
 ## Where a peer is better
@@ -127,7 +132,7 @@ def peers_lines(records):
     for record in records.values():
         for compared in record.get("result", {}).get("comparisons", []):
             for name, ratio in compared["ratios"].items():
-                if is_better(compared, ratio):
+                if name not in OURSELVES and is_better(compared, ratio):
                     gateway, other = (compared["programs"][key] for key in ("gateway", name))
                     rows.append([
                         name,

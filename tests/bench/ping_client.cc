@@ -1,14 +1,12 @@
 #include "tests/bench/ping_client.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "common/check.h"
 
@@ -27,30 +25,6 @@ std::string device_id(uint32_t number) {
   return text.data();
 }
 
-Address source_of(uint32_t index, uint32_t per_source) {
-  const uint32_t host = 2 + index / per_source;
-  return Address::from_ipv4({127, 0, static_cast<uint8_t>(host >> 8), static_cast<uint8_t>(host)},
-                            0);
-}
-
-Status failed(const char* call) {
-  return Status::error(std::string(call) + ": " + std::strerror(errno));
-}
-
-bool set_on(int fd, int level, int option) {
-  const int on = 1;
-  return ::setsockopt(fd, level, option, &on, sizeof on) == 0;
-}
-
-// The port is chosen by connect(2), which knows the target, not by bind(2). Source: ip(7).
-Status bind_source(int fd, const Address& source) {
-  if (!set_on(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT)) return failed("IP_BIND_ADDRESS_NO_PORT");
-  sockaddr_storage native{};
-  const socklen_t length = source.to_sockaddr(native);
-  if (::bind(fd, reinterpret_cast<const sockaddr*>(&native), length) != 0) return failed("bind");
-  return Status::ok();
-}
-
 timespec to_timespec(Nanoseconds duration) {
   return {.tv_sec = static_cast<time_t>(duration / kSecondNs),
           .tv_nsec = static_cast<long>(duration % kSecondNs)};
@@ -65,11 +39,12 @@ Nanoseconds monotonic_ns() {
 }
 
 PingClient::PingClient(const Address& target, uint32_t connections, uint32_t first_id,
-                       const DeviceProtocol& protocol, uint16_t heartbeat_s)
+                       const DeviceProtocol& protocol, uint16_t heartbeat_s, const TlsContext* tls)
     : target_(target),
       protocol_(protocol),
       first_id_(first_id),
       heartbeat_s_(heartbeat_s),
+      tls_(tls),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       connections_(connections),
       receive_buffer_(kReceiveBytes) {
@@ -85,48 +60,61 @@ Status PingClient::connect_all() {
   return wait_for_unwelcomed(0);
 }
 
-// Blocks in connect(2): on one machine it answers at once while fewer than the backlog wait.
+Status PingClient::arrive_all(Nanoseconds give_up) {
+  for (uint32_t index = 0; index < size() && monotonic_ns() < give_up; ++index) {
+    Status status = connect_one(index);
+    if (!status.is_ok()) return status;
+    if (index % kBunchMax == 0) poll_until(0);
+  }
+  arrivals_.last_connect = monotonic_ns();
+  while (unwelcomed_ > 0 && monotonic_ns() < give_up) poll_until(give_up);
+  return Status::ok();
+}
+
 Status PingClient::connect_one(uint32_t index) {
   auto connection = std::make_unique<Connection>();
-  connection->socket.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int fd = connection->socket.get();
-  if (fd < 0) return failed("socket");
-  if (!set_on(fd, IPPROTO_TCP, TCP_NODELAY)) return failed("TCP_NODELAY");
-  if (target_.is_loopback()) {
-    Status status = bind_source(fd, source_of(first_id_ + index, kConnectionsPerSource));
-    if (!status.is_ok()) return status;
-  }
-  sockaddr_storage native{};
-  const socklen_t length = target_.to_sockaddr(native);
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&native), length) != 0) {
-    return failed("connect");
-  }
+  connection->number = first_id_ + index;
+  connection->began = monotonic_ns();
+  const uint32_t source_number = connection->number / kConnectionsPerSource;
+  Result<DeviceStream> stream = DeviceStream::connect(target_, source_number, tls_);
+  if (!stream.is_ok()) return stream.status();
+  connection->stream = std::move(stream.value());
   epoll_event event{};
   event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
   event.data.ptr = connection.get();
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return failed("epoll_ctl");
-
-  std::array<std::byte, kFrameBytesMax> hello{};
-  const size_t hello_bytes =
-      protocol_.encode_hello(device_id(first_id_ + index), heartbeat_s_, hello);
-  if (::send(fd, hello.data(), hello_bytes, MSG_NOSIGNAL) != static_cast<ssize_t>(hello_bytes)) {
-    return failed("send HELLO");
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, connection->stream.fd(), &event) != 0) {
+    return Status::error(std::string("epoll_ctl: ") + std::strerror(errno));
   }
   connections_[index] = std::move(connection);
   ++unwelcomed_;
+  static_cast<void>(begin_session(*connections_[index]));
   return Status::ok();
+}
+
+// Says HELLO as soon as TLS stands; false until then.
+bool PingClient::begin_session(Connection& connection) {
+  const HandshakeStep step = connection.stream.handshake();
+  if (step == HandshakeStep::kFailed) lose(connection, "TLS handshake: " + tls_error_text());
+  if (step != HandshakeStep::kDone) return false;
+  connection.has_said_hello = true;
+  arrivals_.handshake_ns.record(monotonic_ns() - connection.began);
+  std::array<std::byte, kFrameBytesMax> hello{};
+  const size_t bytes = protocol_.encode_hello(device_id(connection.number), heartbeat_s_, hello);
+  if (connection.stream.send(std::span(hello).first(bytes)) != static_cast<ssize_t>(bytes)) {
+    lose(connection, std::string("send HELLO: ") + std::strerror(errno));
+  }
+  return connection.stream.is_open();
 }
 
 Status PingClient::wait_for_unwelcomed(uint32_t at_most) {
   const Nanoseconds give_up = monotonic_ns() + kWelcomeWaitNs;
-  while (unwelcomed_ > at_most) {
-    if (lost_connections_ > 0) return Status::error(first_loss_);
+  while (unwelcomed_ > at_most && lost_connections_ == 0) {
     if (monotonic_ns() >= give_up) {
       return Status::error(std::to_string(unwelcomed_) + " connections had no WELCOME in time");
     }
     poll_until(give_up);
   }
-  return Status::ok();
+  return lost_connections_ > 0 ? Status::error(first_loss_) : Status::ok();
 }
 
 void PingClient::set_window(Nanoseconds begin, Nanoseconds end) {
@@ -137,7 +125,7 @@ void PingClient::set_window(Nanoseconds begin, Nanoseconds end) {
 void PingClient::send_next(Nanoseconds planned) {
   Connection& connection = *connections_[next_];
   next_ = next_ + 1 == size() ? 0 : next_ + 1;
-  if (connection.socket.is_open()) send_ping(connection, planned);
+  if (connection.stream.is_open()) send_ping(connection, planned);
 }
 
 void PingClient::ping_all(Nanoseconds give_up) {
@@ -161,16 +149,18 @@ void PingClient::poll_until(Nanoseconds until) {
 }
 
 void PingClient::receive(Connection& connection, uint32_t events) {
-  // No further event tells of an end that was there with the bytes before it.
-  const bool is_ended = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
-  while (connection.socket.is_open() && receive_some(connection) && is_ended) {
+  if (!connection.stream.is_open()) return;
+  if (!connection.has_said_hello && !begin_session(connection)) return;
+  // No further event tells of an end that was there with the bytes before it, nor of what TLS has
+  // taken from the socket and not given yet.
+  const bool is_more = tls_ != nullptr || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  while (connection.stream.is_open() && receive_some(connection) && is_more) {
   }
 }
 
 // False when there was nothing.
 bool PingClient::receive_some(Connection& connection) {
-  const ssize_t got =
-      ::recv(connection.socket.get(), receive_buffer_.data(), receive_buffer_.size(), MSG_DONTWAIT);
+  const ssize_t got = connection.stream.receive(receive_buffer_);
   if (got <= 0) {
     if (got == 0) {
       on_end(connection);
@@ -193,7 +183,7 @@ bool PingClient::receive_some(Connection& connection) {
 }
 
 void PingClient::read_frames(Connection& connection, std::span<const std::byte> bytes) {
-  while (!bytes.empty() && connection.socket.is_open()) {
+  while (!bytes.empty() && connection.stream.is_open()) {
     const ServerFrameResult result = protocol_.read(bytes);
     if (result.frame == ServerFrame::kIncomplete) return connection.incomplete.append(bytes);
     on_frame(connection, result);
@@ -214,6 +204,7 @@ void PingClient::on_frame(Connection& connection, const ServerFrameResult& resul
     case ServerFrame::kWelcome:
       if (connection.is_welcomed) return lose(connection, "a second WELCOME");
       connection.is_welcomed = true;
+      arrivals_.welcome_ns.record(now_ - connection.began);
       --unwelcomed_;
       return;
     case ServerFrame::kIncomplete:
@@ -240,9 +231,7 @@ void PingClient::on_pong(Connection& connection) {
 void PingClient::send_ping(Connection& connection, Nanoseconds planned) {
   std::array<std::byte, kFrameBytesMax> ping;
   const size_t bytes = protocol_.encode_ping(ping);
-  const ssize_t sent =
-      ::send(connection.socket.get(), ping.data(), bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent != static_cast<ssize_t>(bytes)) {
+  if (connection.stream.send(std::span(ping).first(bytes)) != static_cast<ssize_t>(bytes)) {
     return lose(connection, std::string("send: ") + std::strerror(errno));
   }
   connection.planned.push_back(planned);
@@ -253,11 +242,12 @@ void PingClient::send_ping(Connection& connection, Nanoseconds planned) {
 void PingClient::on_end(Connection& connection) {
   if (!connection.is_evicted) return lose(connection, "the server closed a connection");
   ++tally_.evicted;
-  connection.socket.reset();
+  connection.stream.close();
 }
 
 void PingClient::lose(Connection& connection, const std::string& why) {
-  connection.socket.reset();
+  connection.stream.close();
+  if (!connection.is_welcomed) --unwelcomed_;
   if (lost_connections_++ == 0) first_loss_ = why;
 }
 

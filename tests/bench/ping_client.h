@@ -16,6 +16,7 @@
 #include "common/status.h"
 #include "common/unique_fd.h"
 #include "tests/bench/device_protocol.h"
+#include "tests/bench/device_stream.h"
 #include "tests/bench/native_protocol.h"
 
 namespace holdfast::bench {
@@ -39,14 +40,22 @@ struct PingTally {
   Histogram round_trip_ns;          // of those planned in the window, from the planned time
 };
 
+// How long those took that were welcomed, each from before its connect(2).
+struct ArrivalTally {
+  Histogram handshake_ns;        // until TLS stood
+  Histogram welcome_ns;          // until WELCOME
+  Nanoseconds last_connect = 0;  // of arrive_all(): when all had come
+};
+
 // One answered PING.
 struct PingSample {
   Nanoseconds planned = 0;
   Nanoseconds round_trip_ns = 0;
 };
 
-// Device connections to one server, all on one thread, that send PINGs in turn and count what comes
-// back. They do not answer the server's own PINGs: they are silent between those of send_next().
+// Device connections to one server, all on one thread, by TCP alone or within TLS, that send PINGs
+// in turn and count what comes back. They do not answer the server's own PINGs: they are silent
+// between those of send_next().
 // Thread: one.
 // Owns: the sockets.
 // Limit: what the descriptor limit allows; kUnwelcomedMax HELLOs are under way at a time.
@@ -54,12 +63,16 @@ class PingClient final {
  public:
   PingClient(const Address& target, uint32_t connections, uint32_t first_id,
              const DeviceProtocol& protocol = native_protocol(),
-             uint16_t heartbeat_s = kHeartbeatMaxS);
+             uint16_t heartbeat_s = kHeartbeatMaxS, const TlsContext* tls = nullptr);
   PingClient(const PingClient&) = delete;
   PingClient& operator=(const PingClient&) = delete;
 
   // Connects everything and waits for the last WELCOME.
   [[nodiscard]] Status connect_all();
+  // Connects everything as fast as it goes, however many have no WELCOME, and waits until each is
+  // welcomed or lost, or it is `give_up`. Answers are not left lying meanwhile: each of so many
+  // devices would give its own at once. Who was welcomed stands in arrivals().
+  [[nodiscard]] Status arrive_all(Nanoseconds give_up);
 
   // PINGs planned between the two moments are the ones told apart in the tally.
   void set_window(Nanoseconds begin, Nanoseconds end);
@@ -75,6 +88,7 @@ class PingClient final {
   void ping_all(Nanoseconds give_up);
 
   const PingTally& tally() const { return tally_; }
+  const ArrivalTally& arrivals() const { return arrivals_; }
   uint32_t size() const { return static_cast<uint32_t>(connections_.size()); }
   // Connections that the other end has closed, or on which something went wrong.
   uint32_t lost_connections() const { return lost_connections_; }
@@ -82,7 +96,10 @@ class PingClient final {
 
  private:
   struct Connection {
-    UniqueFd socket;
+    DeviceStream stream;
+    uint32_t number = 0;
+    Nanoseconds began = 0;
+    bool has_said_hello = false;
     bool is_welcomed = false;
     bool is_evicted = false;
     ByteBuffer incomplete;             // a frame's first bytes
@@ -94,10 +111,11 @@ class PingClient final {
   static constexpr uint32_t kUnwelcomedMax = 64;
   static constexpr uint32_t kConnectionsPerSource = 2000;
   static constexpr int kBatchMax = 256;
-  static constexpr uint32_t kBunchMax = 64;  // PINGs between two looks at the answers
+  static constexpr uint32_t kBunchMax = 64;  // PINGs or connects between two looks at the answers
 
   [[nodiscard]] Status connect_one(uint32_t index);
   [[nodiscard]] Status wait_for_unwelcomed(uint32_t at_most);
+  [[nodiscard]] bool begin_session(Connection& connection);
   void receive(Connection& connection, uint32_t events);
   [[nodiscard]] bool receive_some(Connection& connection);
   void read_frames(Connection& connection, std::span<const std::byte> bytes);
@@ -111,6 +129,7 @@ class PingClient final {
   const DeviceProtocol& protocol_;
   const uint32_t first_id_;
   const uint16_t heartbeat_s_;
+  const TlsContext* const tls_;  // nullptr: none
   UniqueFd epoll_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<std::byte> receive_buffer_;
@@ -125,6 +144,7 @@ class PingClient final {
   Nanoseconds window_end_ = 0;
   Nanoseconds now_ = 0;
   PingTally tally_;
+  ArrivalTally arrivals_;
 };
 
 }  // namespace holdfast::bench

@@ -1,11 +1,12 @@
 #include <signal.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <iostream>
+#include <optional>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -13,11 +14,13 @@
 
 #include "common/address.h"
 #include "common/status.h"
+#include "tests/bench/http_protocol.h"
 #include "tests/bench/load_driver.h"
 #include "tests/bench/load_window.h"
 #include "tests/bench/mqtt_protocol.h"
 #include "tests/bench/native_protocol.h"
 #include "tests/bench/ping_client.h"
+#include "tests/bench/tls_context.h"
 
 // The client of tests/bench/run: opens device connections, does to the server what is to be
 // measured, and says in one line of JSON what that cost the server. Exit codes: 0 done, 1 a
@@ -39,6 +42,7 @@ constexpr Nanoseconds kServerRestsNs = 100'000'000;
 struct Options {
   std::string measure = "ping";
   std::string protocol = "native";
+  std::string tls;  // its version, or empty
   std::string target;
   uint32_t connections = 1000;
   uint32_t first_id = 0;
@@ -67,16 +71,20 @@ void add_options(CLI::App& app, Options& options) {
                  "ping: answers to the device's PINGs; accept: connections, from the first connect "
                  "to the last WELCOME; send: the server's own PINGs to devices that are silent; "
                  "close: evictions for silence; hold: nothing, one PING on each connection, a "
-                 "line, and silence until standard input ends")
+                 "line, and silence until standard input ends; a line there asks for one more PING "
+                 "on each, and a line")
       ->check(CLI::IsMember({"ping", "accept", "send", "close", "hold"}));
   app.add_option("--protocol", options.protocol, "what the server speaks")
-      ->check(CLI::IsMember({"native", "mqtt"}));
+      ->check(CLI::IsMember({"native", "mqtt", "http"}));
+  app.add_option("--tls", options.tls, "within TLS of this version; without: none")
+      ->check(CLI::IsMember({"1.2", "1.3"}));
   app.add_option("--target", options.target, "IPv4 ADDRESS:PORT of the server")->required();
   app.add_option("--connections", options.connections, "device connections")
       ->check(CLI::Range(1, 1'000'000));
   app.add_option("--first-id", options.first_id, "number of the first device");
   app.add_option("--heartbeat", options.heartbeat_s, "seconds that devices ask to be silent for");
-  app.add_option("--server-pid", options.server.pid, "the server's process, for its CPU time");
+  app.add_option("--server-pid", options.server.pids,
+                 "the server's process, and its others after it, for their CPU time");
   app.add_option("--server-thread", options.server.thread,
                  "name of the thread of which the CPU time is told apart");
   app.add_option("--quiet", options.quiet_s,
@@ -157,7 +165,7 @@ int measure_server_act(PingClient& client, const Options& options, const std::st
   if (done != before_done) return fail("the server acted before the window; raise --heartbeat");
 
   const Result<CpuSample> before = take_sample(options.server);
-  if (options.signal && kill(options.server.pid, SIGUSR1) != 0) {
+  if (options.signal && kill(options.server.pids.front(), SIGUSR1) != 0) {
     return fail(std::string("kill: ") + std::strerror(errno));
   }
   const Nanoseconds give_up = monotonic_ns() + kServerActsNs;
@@ -175,22 +183,19 @@ int measure_server_act(PingClient& client, const Options& options, const std::st
   return done - before_done == client.size() ? kExitOk : kExitFailed;
 }
 
-void wait_for_end_of_input() {
-  char ignored[64];
-  while (read(STDIN_FILENO, ignored, sizeof ignored) > 0) {
-  }
-}
-
 int hold(PingClient& client) {
   Status status = client.connect_all();
   if (!status.is_ok()) return fail(status.message());
-  client.ping_all(monotonic_ns() + kLastAnswersNs);
-  const uint64_t answered = client.tally().answered;
-  print_line({{"held", client.size()}, {"answered", answered}});
-  wait_for_end_of_input();
+  std::string line;
+  do {
+    const uint64_t answered_before = client.tally().answered;
+    client.ping_all(monotonic_ns() + kLastAnswersNs);
+    const uint64_t answered = client.tally().answered - answered_before;
+    print_line({{"held", client.size()}, {"answered", answered}});
+  } while (std::getline(std::cin, line));
   client.poll_until(0);
   if (client.lost_connections() > 0) return fail(client.first_loss());
-  return answered == client.size() ? kExitOk : kExitFailed;
+  return client.tally().answered == client.tally().sent ? kExitOk : kExitFailed;
 }
 
 int measure(PingClient& client, const Options& options) {
@@ -201,6 +206,11 @@ int measure(PingClient& client, const Options& options) {
   if (options.measure == "close")
     return measure_server_act(client, options, "close", tally.evicted);
   return measure_ping(client, options);
+}
+
+const DeviceProtocol& protocol_called(const std::string& name) {
+  if (name == "mqtt") return mqtt_protocol();
+  return name == "http" ? http_protocol() : native_protocol();
 }
 
 int run(int argc, char** argv) {
@@ -216,9 +226,13 @@ int run(int argc, char** argv) {
   if (!target.is_ok()) return fail(target.status().message());
   // By default the kernel may be 50 us late, which is longer than many answers take.
   prctl(PR_SET_TIMERSLACK, 1);
-  const DeviceProtocol& protocol = options.protocol == "mqtt" ? mqtt_protocol() : native_protocol();
+  // OpenSSL writes without MSG_NOSIGNAL.
+  signal(SIGPIPE, SIG_IGN);
+  const DeviceProtocol& protocol = protocol_called(options.protocol);
+  std::optional<TlsContext> tls;
+  if (!options.tls.empty()) tls.emplace(options.tls, protocol.alpn());
   PingClient client(target.value(), options.connections, options.first_id, protocol,
-                    options.heartbeat_s);
+                    options.heartbeat_s, tls ? &*tls : nullptr);
   return measure(client, options);
 }
 

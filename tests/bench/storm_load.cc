@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,12 +21,13 @@
 #include "tests/bench/mute_client.h"
 #include "tests/bench/native_protocol.h"
 #include "tests/bench/ping_client.h"
+#include "tests/bench/tls_context.h"
 
-// Both crowds of tests/bench/bench_storm.py, each a process of its own: `mute` devices that all die
-// in the same moment, and `living` ones that ping meanwhile. They talk with the script in lines: one
-// of JSON when they are connected, and one with what they saw; moments in it are nanoseconds on the
-// monotonic clock, which all processes share. Exit codes: 0 done, 1 something was lost, 2 wrong
-// usage.
+// The crowds of tests/bench/bench_storm.py and bench_tls_storm.py, each a process of its own:
+// `mute` devices that all die in the same moment, `arriving` ones that all come in the same moment,
+// and `living` ones that ping meanwhile. They talk with the script in lines: one of JSON when they
+// are connected, and one with what they saw; moments in it are nanoseconds on the monotonic clock,
+// which all processes share. Exit codes: 0 done, 1 something was lost, 2 wrong usage.
 namespace holdfast::bench {
 namespace {
 
@@ -36,6 +39,8 @@ constexpr Nanoseconds kSecondNs = 1'000'000'000;
 constexpr Nanoseconds kLastAnswersNs = 2 * kSecondNs;
 // How long after the last deadline an eviction is still waited for.
 constexpr Nanoseconds kEvictionWaitNs = 10 * kSecondNs;
+// How long those who have come are waited for.
+constexpr Nanoseconds kArrivalWaitNs = 30 * kSecondNs;
 // PINGs that are late are sent in bunches of this many, with a look at the answers in between.
 constexpr int kBunchMax = 64;
 // The script is listened to this often.
@@ -47,6 +52,7 @@ struct Options {
   uint32_t first_id = 0;
   uint16_t heartbeat_s = 2;
   double rate_per_s = 1000;
+  std::string tls;  // its version, or empty
 };
 
 int fail(const std::string& why) {
@@ -100,6 +106,38 @@ int run_mute(const Address& target, const Options& options) {
   return tally.evicted == options.connections ? kExitOk : kExitFailed;
 }
 
+// By TLS as asked, or not at all.
+class DeviceTls final {
+ public:
+  explicit DeviceTls(const std::string& version) {
+    if (!version.empty()) context_.emplace(version, native_protocol().alpn());
+  }
+  const TlsContext* context() const { return context_ ? &*context_ : nullptr; }
+
+ private:
+  std::optional<TlsContext> context_;
+};
+
+int run_arriving(const Address& target, const Options& options) {
+  const DeviceTls tls(options.tls);
+  PingClient client(target, options.connections, options.first_id, native_protocol(),
+                    kLivingHeartbeatS, tls.context());
+  const Nanoseconds begin = monotonic_ns();
+  const Status status = client.arrive_all(begin + kArrivalWaitNs);
+  const Nanoseconds end = monotonic_ns();
+  if (!status.is_ok()) return fail(status.message());
+  const ArrivalTally& arrivals = client.arrivals();
+  print_line({{"begin", begin},
+              {"last_connect", arrivals.last_connect},
+              {"end", end},
+              {"welcomed", arrivals.welcome_ns.count()},
+              {"lost_connections", client.lost_connections()},
+              {"first_loss", client.first_loss()},
+              {"handshake_us", percentiles_us(arrivals.handshake_ns)},
+              {"welcome_us", percentiles_us(arrivals.welcome_ns)}});
+  return kExitOk;
+}
+
 bool has_input() {
   fd_set input;
   FD_ZERO(&input);
@@ -140,8 +178,9 @@ Histogram round_trips_planned_in(const std::vector<PingSample>& samples, Nanosec
 
 // The script asks for windows, each a line with two moments, once the storm is over.
 int run_living(const Address& target, const Options& options) {
+  const DeviceTls tls(options.tls);
   PingClient client(target, options.connections, options.first_id, native_protocol(),
-                    kLivingHeartbeatS);
+                    kLivingHeartbeatS, tls.context());
   std::vector<PingSample> samples;
   client.keep_samples(samples);
   const Status status = client.connect_all();
@@ -167,16 +206,25 @@ void add_common(CLI::App& app, Options& options) {
   app.add_option("--first-id", options.first_id, "number of the first device");
 }
 
+void add_tls(CLI::App& app, Options& options) {
+  app.add_option("--tls", options.tls, "within TLS of this version; without: none")
+      ->check(CLI::IsMember({"1.2", "1.3"}));
+}
+
 int run(int argc, char** argv) {
-  CLI::App app("The two crowds of an eviction storm.");
+  CLI::App app("The crowds of an eviction storm, and of a storm of arrivals.");
   Options options;
   app.require_subcommand(1);
   CLI::App& mute = *app.add_subcommand("mute", "devices that all fall silent, and are evicted");
   add_common(mute, options);
   mute.add_option("--heartbeat-s", options.heartbeat_s, "the heartbeat they ask for")
       ->check(CLI::Range(1, 1800));
+  CLI::App& arriving = *app.add_subcommand("arriving", "devices that all come at once");
+  add_common(arriving, options);
+  add_tls(arriving, options);
   CLI::App& living = *app.add_subcommand("living", "devices that ping at planned times");
   add_common(living, options);
+  add_tls(living, options);
   living.add_option("--rate", options.rate_per_s, "PINGs per second over all connections")
       ->check(CLI::Range(1.0, 1e8));
   try {
@@ -188,7 +236,11 @@ int run(int argc, char** argv) {
   if (!target.is_ok()) return fail(target.status().message());
   // By default the kernel may be 50 us late, which is longer than many answers take.
   prctl(PR_SET_TIMERSLACK, 1);
-  return mute.parsed() ? run_mute(target.value(), options) : run_living(target.value(), options);
+  // OpenSSL writes without MSG_NOSIGNAL.
+  std::signal(SIGPIPE, SIG_IGN);
+  if (mute.parsed()) return run_mute(target.value(), options);
+  if (arriving.parsed()) return run_arriving(target.value(), options);
+  return run_living(target.value(), options);
 }
 
 }  // namespace

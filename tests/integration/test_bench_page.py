@@ -8,6 +8,7 @@ sys.path.insert(0, str(ROOT / "tests/bench"))
 
 import bench_record  # noqa: E402
 import bench_rounds  # noqa: E402
+import bench_tls_ping  # noqa: E402
 import page  # noqa: E402
 
 UNKNOWN = {"command": "tests/vm/run x", "machine": {}, "result": {"connections": 1234}}
@@ -44,3 +45,10 @@ def test_record_keeps_no_windows():
     assert bench_record.compact({"windows": [1], "a": [{"windows": 2, "b": 1.234567}]}) == {
         "a": [{"b": 1.2346}]
     }
+
+
+def test_gateway_beside_itself_is_no_peer():
+    ours, plain = [{"cost": 12}] * 5, [{"cost": 10}] * 5
+    windows = {"gateway": ours, bench_tls_ping.PLAIN: plain}
+    record = {"result": {"comparisons": [bench_rounds.comparison("cost", "us", windows, "cost")]}}
+    assert "Nowhere." in page.render({"y": record})
