@@ -46,7 +46,7 @@ def test_metrics_tell_when_a_certificate_runs_out(start_gateway, folder):
 
 
 def test_a_gateway_without_certificates_has_no_such_metric(gateway):
-    assert "holdfast_tls_" not in gateway.admin.get("/metrics").body.decode()
+    assert "holdfast_tls_certificate" not in gateway.admin.get("/metrics").body.decode()
 
 
 def test_a_reload_reads_the_files_again(start_gateway, folder):
