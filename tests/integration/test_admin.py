@@ -129,8 +129,17 @@ def test_statistics_have_every_key_and_reason_from_the_start(gateway):
     stats = gateway.admin.stats()
     assert set(stats) == {
         "node", "uptime_s", "draining", "connections", "sessions", "accepted", "refused", "closed",
-        "heartbeats", "messages_in", "messages_out", "loops",
+        "heartbeats", "messages_in", "messages_out", "tls", "loops",
     }
+    assert set(stats["tls"]) == {
+        "connections", "handshakes_in_progress", "handshakes_waiting", "full", "resumed", "failed",
+        "truncated",
+    }
+    assert set(stats["tls"]["failed"]) == {
+        "not_tls", "version", "cipher", "alpn", "no_certificate", "bad_certificate", "peer_alert",
+        "protocol_error", "timeout", "peer_closed", "crowded_out", "internal",
+    }
+    assert set(stats["tls"]["failed"].values()) == {0}
     assert stats["node"] == "test"
     assert [loop["index"] for loop in stats["loops"]] == [0, 1]
     assert set(stats["refused"].values()) == {0} and "draining" in stats["refused"]

@@ -3,12 +3,15 @@
 A test is at their pipes: HELLO goes into standard input, WELCOME comes out of standard output.
 """
 
+import time
+
 import pytest
 
 from support import native
 from support.foreign_clients import GnutlsClient, OpensslClient, has_gnutls
 from support.relay import Relay
 from support.tls_wire import DATA, split_records
+from support.waiting import slowed, until
 
 KEY_UPDATES_MAX = 32  # in a row, without data between
 
@@ -83,6 +86,20 @@ def test_key_updates_without_end_and_data_are_no_way_to_live(tls_gateway, author
         device.expect_end()
     tls_gateway.wait_for_closed("tls_bad_record", 1)
     tls_gateway.wait_for_connections(0)
+
+
+def test_a_key_update_is_no_heartbeat(start_tls_gateway, authority):
+    gateway = start_tls_gateway({"heartbeat.misses": 2})
+    with OpensslClient(gateway.address, authority.cert, "-tls1_3") as device:
+        device.hello("d", 1)
+        started_s = time.monotonic()
+        for count in range(1, 7):
+            device.command(b"k", "KEYUPDATE", count)
+            until(started_s + 0.25 * count)
+        device.expect_goaway(native.HEARTBEAT_TIMEOUT)
+        # Not two seconds after the last of them.
+        assert device.closed_s - started_s <= 2 + slowed(1)
+    gateway.wait_for_closed("heartbeat_timeout", 1)
 
 
 @with_gnutls

@@ -99,14 +99,6 @@ def test_a_frame_longer_than_a_record_is_taken(log_in, version):
     assert device.is_alive()
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_a_record_without_data_is_no_heartbeat_and_no_fault(log_in, version):
-    device = log_in(version)
-    for _ in range(5):
-        device.send_bytes(b"")
-    assert device.is_alive()
-
-
 def test_frames_in_the_segment_of_finished_are_answered(tls_gateway, trust):
     pings = b"".join(native.Ping(bytes([number])).encode() for number in range(50))
     context = trust(version="TLSv1.3")
