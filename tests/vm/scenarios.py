@@ -1,6 +1,12 @@
 """What may be run in a guest: how many devices, how long, and what has to hold."""
 
 import dataclasses
+import math
+
+# Of a source address's 64,512 ports, the kernel hands out every other one first. When those are
+# used up each connect(2) looks at all of them before it finds one of the rest, and the ramp stands
+# still.
+CONNECTIONS_PER_SOURCE = 25_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +41,12 @@ class Scenario:
     @property
     def mute(self):
         return round(self.connections * self.mute_share)
+
+    @property
+    def sources(self):
+        """Addresses that the devices connect from, as conn_flood takes them."""
+        count = max(2, math.ceil(self.connections / CONNECTIONS_PER_SOURCE))
+        return f"127.0.0.2-127.0.0.{1 + count}"
 
     @property
     def calm_s(self):
