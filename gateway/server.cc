@@ -18,6 +18,7 @@
 #include "gateway/doctor.h"
 #include "gateway/layer_settings.h"
 #include "gateway/net/acceptor.h"
+#include "gateway/net/certificate_dates.h"
 #include "gateway/net/event_base.h"
 #include "gateway/net/listener.h"
 #include "gateway/net/retry_delay.h"
@@ -321,7 +322,7 @@ void Server::on_reload_signal() {
 void Server::apply(const Options& wanted, LoadedTls tls) {
   options_ = wanted;
   tls_ = std::move(tls);
-  warn_of_expiry(tls_.certificates, static_cast<int64_t>(wall_clock_ms() / 1000));
+  warn_of_expiry(tls_.certificates, wall_clock_s());
   log::set_level(options_.log_level);
   admin_->set_token(options_.admin_token);
   admin_->set_heartbeat_bounds(options_.heartbeat.min_s, options_.heartbeat.max_s);

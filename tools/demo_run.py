@@ -356,7 +356,7 @@ def parse_arguments():
         epilog="exit: 0 when exactly the silent devices were evicted and no other was lost",
     )
     parser.add_argument("--connections", type=int, default=10000, help="devices (default: 10000)")
-    parser.add_argument("--tls", action="store_true", help="within TLS, with certificates of its own")
+    parser.add_argument("--tls", action="store_true", help="all within TLS, certificates made here")
     parser.add_argument("--keep", action="store_true", help="leave the gateway running at the end")
     parser.add_argument("--jobs", type=int, default=build_tree.cores(), help="build jobs")
     arguments = parser.parse_args()

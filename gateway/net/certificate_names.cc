@@ -58,4 +58,11 @@ std::vector<std::string> uri_names(const X509& certificate) {
   return alt_names(certificate, GEN_URI);
 }
 
+std::string in_small_letters(std::string name) {
+  for (char& c : name) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return name;
+}
+
 }  // namespace holdfast

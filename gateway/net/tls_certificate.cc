@@ -144,13 +144,6 @@ Status check_pair(const std::vector<CertificateHandle>& chain, const EVP_PKEY* k
                                  ": name the two that belong together");
 }
 
-std::string in_small_letters(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
 std::vector<std::string> server_names(const X509& certificate) {
   std::vector<std::string> names = dns_names(certificate);
   if (names.empty()) names = common_names(certificate);

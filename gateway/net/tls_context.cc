@@ -227,10 +227,7 @@ Result<SSL_CTX*> TlsContext::place_for(const TlsCertificate& certificate,
 }
 
 SSL_CTX* TlsContext::find(std::string_view server_name) const {
-  std::string name(server_name);
-  for (char& c : name) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  const std::string name = in_small_letters(std::string(server_name));
   if (const auto exact = by_name_.find(name); exact != by_name_.end()) return exact->second;
   // A wildcard stands for one label, the first (RFC 6125, 6.4.3).
   const size_t dot = name.find('.');

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include <cerrno>
@@ -10,13 +9,10 @@
 #include <utility>
 
 #include "common/check.h"
+#include "gateway/net/thread_priority.h"
 
 namespace holdfast {
 namespace {
-
-// Weighs a tenth of a loop: with the processors full, PONGs come first and handshakes take what is
-// left, but are not starved.
-constexpr int kNiceness = 10;
 
 uint64_t thread_cpu_us() {
   timespec spent{};
@@ -66,8 +62,7 @@ bool TlsHandshakeThreads::post(uint32_t thread, HandshakeJob&& job) {
 
 void TlsHandshakeThreads::run(uint32_t number) {
   pthread_setname_np(pthread_self(), ("hf-tls-" + std::to_string(number)).c_str());
-  // On Linux this is the calling thread's alone, and going down needs no right (sched(7)).
-  [[maybe_unused]] const int done = ::setpriority(PRIO_PROCESS, 0, kNiceness);
+  give_way();
   Worker& worker = *threads_[number];
   bool is_stopping = false;
   while (!is_stopping) {

@@ -9,7 +9,7 @@ import re
 import subprocess
 
 # What a fair comparison needs: one worker, as many connections as are wanted, no log, and idle
-# connections that stay. Everything else is its own default; tickets are on.
+# connections that stay. Everything else is its own default: tickets, and no cache of sessions.
 SETTINGS = {
     "worker_processes": "1",
     "worker_connections": "19000",

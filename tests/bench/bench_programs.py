@@ -267,7 +267,8 @@ class Programs:
         finally:
             stop(process)
         if process.returncode != 0:
-            raise CannotMeasure(f"the client failed: {errors}{output}".strip())
+            words = " ".join(str(word) for word in command)
+            raise CannotMeasure(f"{words}\nfailed: {errors}{output}".strip())
         return json.loads(output)
 
     @contextlib.contextmanager

@@ -3,7 +3,8 @@
 The gateway may use all processors, with one loop on the first; both crowds share the second. The
 living go first (real-time, where that is allowed), then the gateway, and the newcomers after it, by
 niceness: they stand for clients on machines of their own, which would take nothing from the
-gateway's processors. A repetition is a gateway of its own. Calm is before the newcomers' program
+gateway's processors. They come as fast as one processor can do their half of the handshakes, which
+is said with the result. A repetition is a gateway of its own. Calm is before the newcomers' program
 starts; the storm is from its first connect to the last WELCOME. Several settings of the gateway can
 be compared in the same run, in turn: --variant.
 """
@@ -196,7 +197,8 @@ def page(report):
     heads = ["what", *(title(variant) for variant in report["variants"])]
     return [
         f"{report['living']:,} devices send {report['pings_per_s']:,} pings/s over TLS {VERSION}, "
-        f"and {report['newcomers']:,} new ones come at once, from connect to WELCOME. Medians of "
+        f"and {report['newcomers']:,} new ones come at once, from connect to WELCOME: as fast as "
+        "one processor can do the clients' half of the handshakes. Medians of "
         f"{report['rounds']} runs; milliseconds p50 / p99 / p99.9 / max. The newcomers are a "
         "program of a lower priority, since on one machine they would take processors from the "
         "gateway, as clients elsewhere do not; the gateway has one loop and may use all "

@@ -121,8 +121,10 @@ void HandshakeClient::read(Connection& connection) {
 void HandshakeClient::complete_if_proven(Connection& connection) {
   SSL& tls = *connection.stream.tls();
   if (connection.phase != Phase::kNoTicket || !is_proven(tls, connection.ticket)) return;
-  ++tally_.completed;
-  if (SSL_session_reused(&tls) == 1) ++tally_.resumed;
+  if (kind_ == Kind::kFull || connection.offered != nullptr) {
+    ++tally_.completed;
+    if (SSL_session_reused(&tls) == 1) ++tally_.resumed;
+  }
   if (tally_.suite.empty()) tally_.suite = suite_of(tls);
   connection.phase = Phase::kWaitForEnd;
   connection.stream.end_sending();

@@ -40,8 +40,8 @@ class HandshakeClient final {
  public:
   enum class Kind : uint8_t { kFull, kResumed };
 
-  // kResumed: each connection offers what its last one got; the first of each is a full one. Of
-  // TLS 1.3 only.
+  // kResumed: each connection offers what its last one got; the first of each is a full one and does
+  // not count. Of TLS 1.3 only.
   HandshakeClient(const Address& target, uint32_t connections, const TlsContext& tls, Kind kind);
   HandshakeClient(const HandshakeClient&) = delete;
   HandshakeClient& operator=(const HandshakeClient&) = delete;

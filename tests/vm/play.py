@@ -93,8 +93,9 @@ class Play:
         scenario = self.scenario
         command = (
             f"conn_flood --target 127.0.0.1:7000 --connections {scenario.connections}"
-            f" --sources {scenario.sources} --heartbeat {scenario.heartbeat_s} --calm {scenario.calm_s}"
-            f" --duration {scenario.hold_s} --welcome-timeout 120 --no-goodbye --quiet"
+            f" --sources {scenario.sources} --heartbeat {scenario.heartbeat_s}"
+            f" --calm {scenario.calm_s} --duration {scenario.hold_s}"
+            " --welcome-timeout 120 --no-goodbye --quiet"
             f" --json {FLOOD_JSON}"
         )
         if scenario.mute:

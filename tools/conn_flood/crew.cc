@@ -31,7 +31,8 @@ Status describe_end(pid_t child, int wait_status) {
 
 }  // namespace
 
-Crew::Crew(const Options& options, const Plan& plan, SharedRun& run, const TlsClientContext* tls)
+Crew::Crew(const Options& options, const Plan& plan, SharedRun& run,
+           std::span<const std::unique_ptr<TlsClientContext>> tls)
     : options_(options), plan_(plan), run_(run), tls_(tls) {}
 
 Crew::~Crew() {
@@ -60,7 +61,8 @@ Status Crew::start(uint32_t processes) {
 
 void Crew::start_threads(uint32_t first_worker) {
   for (uint32_t i = 0; i < options_.threads; ++i) {
-    threads_.emplace_back(work, std::cref(options_), std::cref(plan_), std::ref(run_), tls_,
+    const TlsClientContext* tls = tls_.empty() ? nullptr : tls_[i].get();
+    threads_.emplace_back(work, std::cref(options_), std::cref(plan_), std::ref(run_), tls,
                           first_worker + i);
   }
 }

@@ -3,6 +3,8 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -20,9 +22,10 @@ namespace holdfast::flood {
 // Owns: the threads or child processes. Children die with their parent.
 class Crew final {
  public:
-  // `options`, `plan`, `run` and `tls` (null: none) outlive it. run.worker_count() is processes x
-  // options.threads.
-  Crew(const Options& options, const Plan& plan, SharedRun& run, const TlsClientContext* tls);
+  // `options`, `plan`, `run` and `tls` outlive it. run.worker_count() is processes x
+  // options.threads. `tls`: one for each thread of a process, or none at all.
+  Crew(const Options& options, const Plan& plan, SharedRun& run,
+       std::span<const std::unique_ptr<TlsClientContext>> tls);
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
   // Waits for threads; kills children that are still there.
@@ -43,7 +46,7 @@ class Crew final {
   const Options& options_;
   const Plan& plan_;
   SharedRun& run_;
-  const TlsClientContext* const tls_;
+  const std::span<const std::unique_ptr<TlsClientContext>> tls_;
   std::vector<std::thread> threads_;
   std::vector<pid_t> children_;
   Status health_ = Status::ok();

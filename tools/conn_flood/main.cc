@@ -1,4 +1,5 @@
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -7,6 +8,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "common/status.h"
 #include "tools/conn_flood/coordinator.h"
@@ -60,15 +62,23 @@ Status write_file(const std::filesystem::path& path, const std::string& text) {
   return Status::ok();
 }
 
-// Null when connections are to be plain.
-Result<std::unique_ptr<TlsClientContext>> prepare_tls(const Options& options, const Plan& plan) {
-  if (!options.tls.is_on) return std::unique_ptr<TlsClientContext>();
+using TlsContexts = std::vector<std::unique_ptr<TlsClientContext>>;
+
+// One for each thread of a process; none when connections are to be plain.
+Result<TlsContexts> prepare_tls(const Options& options, const Plan& plan) {
+  TlsContexts contexts;
+  if (!options.tls.is_on) return contexts;
   // OpenSSL writes by write(2), which raises it where send(2) is told not to.
   std::signal(SIGPIPE, SIG_IGN);
   if (options.tls.ca_file.empty() && !options.quiet) {
     std::puts("the server's certificate is not verified: no --ca");
   }
-  return TlsClientContext::create(options.tls, plan.device_id(0));
+  for (uint32_t thread = 0; thread < options.threads; ++thread) {
+    auto context = TlsClientContext::create(options.tls, plan.device_id(0));
+    if (!context.is_ok()) return context.status();
+    contexts.push_back(std::move(context.value()));
+  }
+  return contexts;
 }
 
 int flood(Options options) {
@@ -87,7 +97,7 @@ int flood(Options options) {
   if (!tls.is_ok()) return refuse(tls.status());
 
   Coordinator::block_signals();
-  Crew crew(options, plan, run.value(), tls.value().get());
+  Crew crew(options, plan, run.value(), tls.value());
   run.value().start_clock();
   const Status started = crew.start(options.processes);
   if (!started.is_ok()) return refuse(started);

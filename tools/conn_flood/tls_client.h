@@ -14,7 +14,7 @@
 #include "tools/conn_flood/socket.h"
 #include "tools/conn_flood/tls_failure.h"
 
-// TLS as the client, by OpenSSL: what all connections share, and one connection's own.
+// TLS as the client, by OpenSSL: what a worker's connections share, and one connection's own.
 namespace holdfast::flood {
 
 template <auto kFree>
@@ -31,8 +31,8 @@ using TlsTicket = std::unique_ptr<SSL_SESSION, OpenSslDeleter<SSL_SESSION_free>>
 // The file of one device: `pattern` with each {id} replaced.
 [[nodiscard]] std::string file_of_device(std::string_view pattern, std::string_view device_id);
 
-// The settings of all connections, and the certificates that are the same for all.
-// Thread: made by one; links of it may then be made by any, since nothing in it changes.
+// The settings of connections, and the certificates that are the same for all.
+// Thread: made by one, then one worker's: what threads share, OpenSSL locks at each handshake.
 class TlsClientContext final {
  public:
   // `options` outlives it. Loads every file that it names, those of `first_device_id` only to see

@@ -277,11 +277,14 @@ void Worker::send_ping_flood(uint32_t index) {
   rearm(index);
   if (client.has_unsent_output) return;  // the middle of an earlier frame
   const size_t frame_bytes = wire::write_long_ping(tx_);
-  const auto bytes = std::span(ping_flood_).subspan(client.flood_offset);
-  const IoResult sent = transmit(index, bytes);
-  if (sent.status != IoStatus::kDone) return;  // full, or broken: then its event comes
-  client.flood_offset = static_cast<uint16_t>((client.flood_offset + sent.bytes) % frame_bytes);
-  counters()[Count::kSlowReaderBytes].add(sent.bytes);
+  auto bytes = std::span<const std::byte>(ping_flood_).subspan(client.flood_offset);
+  while (!bytes.empty()) {  // with TLS a record at a time
+    const IoResult sent = transmit(index, bytes);
+    if (sent.status != IoStatus::kDone) return;  // full, or broken: then its event comes
+    bytes = bytes.subspan(sent.bytes);
+    client.flood_offset = static_cast<uint16_t>((client.flood_offset + sent.bytes) % frame_bytes);
+    counters()[Count::kSlowReaderBytes].add(sent.bytes);
+  }
 }
 
 // Sends the frame that stands at the front of tx_.

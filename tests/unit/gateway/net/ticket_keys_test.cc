@@ -4,9 +4,12 @@
 #include <openssl/evp.h>
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "gateway/net/openssl_handles.h"
 #include "tests/unit/support/temporary_folder.h"
@@ -101,6 +104,25 @@ TEST_F(TicketKeysTest, AnOlderKeyOpensAndAsksForRenewalUntilItIsForgotten) {
   ASSERT_TRUE(keys->rotate().is_ok());
   EXPECT_EQ(open(*keys, sealed).first, 0);
   EXPECT_EQ(keys->count(), TicketKeys::kKeptMax);
+}
+
+// Handshakes run in threads of their own, and the control thread changes the keys under them.
+TEST_F(TicketKeysTest, KeysChangeUnderThreadsThatUseThem) {
+  const auto keys = TicketKeys::make().value();
+  std::vector<std::thread> threads;
+  std::atomic<int> opened{0};
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 300; ++round) {
+        const Opened result = open(*keys, seal(*keys, "a session"));
+        // More rotations than are kept may have come between the two.
+        if (result.first == 0 || result.second == "a session") ++opened;
+      }
+    });
+  }
+  for (int round = 0; round < 300; ++round) EXPECT_TRUE(keys->rotate().is_ok());
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(opened, 600);
 }
 
 TEST_F(TicketKeysTest, NodesThatShareAFileOpenEachOthers) {

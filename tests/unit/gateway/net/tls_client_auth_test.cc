@@ -16,7 +16,18 @@ using test::make_authority;
 using test::make_identity;
 using test::TlsPair;
 
-class TlsClientAuthTest : public test::TlsContextFixture {};
+class TlsClientAuthTest : public test::TlsContextFixture {
+ protected:
+  // A server with a judgement of its own.
+  static SslContextHandle server_that_asks(SSL_verify_cb judge) {
+    SslContextHandle native(SSL_CTX_new(TLS_server_method()));
+    EXPECT_EQ(SSL_CTX_use_cert_and_key(native.get(), server_->certificate.get(), server_->key.get(),
+                                       nullptr, 1),
+              1);
+    SSL_CTX_set_verify(native.get(), SSL_VERIFY_PEER, judge);
+    return native;
+  }
+};
 
 struct AuthCase {
   TlsClientAuth client_auth;
@@ -93,11 +104,7 @@ int accept_anything(int, X509_STORE_CTX* store) {
 TEST_F(TlsClientAuthTest, ACertificateThatHasRunOutSinceIsNoLongerAdmitted) {
   const Identity expired = make_identity(
       {.common_name = "d1", .usage = "clientAuth", .from_s = -7200, .to_s = -3600}, ca_);
-  SslContextHandle blind(SSL_CTX_new(TLS_server_method()));
-  ASSERT_EQ(SSL_CTX_use_cert_and_key(blind.get(), server_->certificate.get(), server_->key.get(),
-                                     nullptr, 1),
-            1);
-  SSL_CTX_set_verify(blind.get(), SSL_VERIFY_PEER, accept_anything);
+  const SslContextHandle blind = server_that_asks(accept_anything);
   const TlsPair late(blind.get(), {.identity = &expired});
   const TlsPair right(blind.get(), {.identity = device_});
   const TlsPair none(blind.get(), {});
@@ -111,6 +118,13 @@ TEST_F(TlsClientAuthTest, ACertificateThatHasRunOutSinceIsNoLongerAdmitted) {
   EXPECT_TRUE(optional->still_admits(none.server()));
   EXPECT_FALSE(required->still_admits(none.server()));
   EXPECT_TRUE(required->still_admits(right.server()));
+}
+
+TEST_F(TlsClientAuthTest, ACertificateThatWasNotRightIsNotAdmitted) {
+  const SslContextHandle lenient = server_that_asks([](int, X509_STORE_CTX*) { return 1; });
+  const TlsPair pair(lenient.get(), {.identity = device_});
+  ASSERT_TRUE(pair.is_done());
+  EXPECT_FALSE(load(mutual_settings(TlsClientAuth::kRequired))->still_admits(pair.server()));
 }
 
 TEST_F(TlsClientAuthTest, DeviceNamesComeFromWhereTheSettingSays) {

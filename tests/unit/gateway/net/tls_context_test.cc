@@ -25,6 +25,8 @@ TEST_F(TlsContextTest, TheChainOfTheFileIsSentAndNothingMore) {
   const Identity middle = make_identity({.common_name = "middle", .is_authority = true}, ca_);
   const Identity leaf = make_identity({.common_name = "leaf"}, &middle);
   TlsContextSettings settings = mutual_settings(TlsClientAuth::kOptional);
+  const TlsPair below_ca(load(settings)->native(), {});
+  EXPECT_EQ(sk_X509_num(SSL_get_peer_cert_chain(below_ca.client())), 1) << "its CA is for clients";
   settings.certificates = {files_of(leaf, "leaf")};
   const TlsPair alone(load(settings)->native(), {});
   EXPECT_EQ(sk_X509_num(SSL_get_peer_cert_chain(alone.client())), 1);
@@ -170,6 +172,18 @@ TEST_F(TlsContextTest, CiphersAreThoseOfTheRecordLayer) {
   EXPECT_EQ(tls13("TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256"),
             "TLS_CHACHA20_POLY1305_SHA256");
   EXPECT_EQ(tls13("TLS_AES_128_CCM_SHA256"), "none");
+}
+
+TEST_F(TlsContextTest, WhatCostsMemoryOrIsAHoleIsOff) {
+  const Context context = load(plain_settings());
+  SSL_CTX* const native = context->native();
+  EXPECT_EQ(SSL_CTX_get_num_tickets(native), 1U);
+  EXPECT_EQ(SSL_CTX_get_session_cache_mode(native), SSL_SESS_CACHE_OFF);
+  EXPECT_EQ(SSL_CTX_get_max_early_data(native), 0U);
+  EXPECT_EQ(SSL_CTX_get_timeout(native), TlsContext::kTicketLifetimeS);
+  EXPECT_NE(SSL_CTX_get_options(native) & SSL_OP_NO_RENEGOTIATION, 0U);
+  EXPECT_NE(SSL_CTX_get_options(native) & SSL_OP_NO_COMPRESSION, 0U);
+  EXPECT_NE(SSL_CTX_get_mode(native) & SSL_MODE_RELEASE_BUFFERS, 0);
 }
 
 TEST_F(TlsContextTest, AlpnIsTheServersPreferenceAmongWhatIsOffered) {
