@@ -64,19 +64,26 @@ void TlsHandshakeThreads::run(uint32_t number) {
   pthread_setname_np(pthread_self(), ("hf-tls-" + std::to_string(number)).c_str());
   give_way();
   Worker& worker = *threads_[number];
+  std::vector<HandshakeJob> done;
   bool is_stopping = false;
   while (!is_stopping) {
     wait_readable(worker.mailbox.wake_fd());
-    // One of each loop and round: none waits behind another's burst.
-    worker.mailbox.drain(1, [&](Message&& message) {
+    worker.mailbox.drain(kJobsPerLoopMax, [&](Message&& message) {
       if (std::holds_alternative<Stop>(message)) is_stopping = true;
       auto* const job = std::get_if<HandshakeJob>(&message);
       if (job == nullptr || is_stopping) return;
       job->handshake->step();
-      sink_.post_stepped(number, std::move(*job));
+      done.push_back(std::move(*job));
+      if (done.size() == kJobsPerReply) send_back(number, done);
     });
+    send_back(number, done);
     worker.cpu_us.set(thread_cpu_us());
   }
+}
+
+void TlsHandshakeThreads::send_back(uint32_t number, std::vector<HandshakeJob>& done) {
+  for (HandshakeJob& job : done) sink_.post_stepped(number, std::move(job));
+  done.clear();
 }
 
 }  // namespace holdfast

@@ -60,7 +60,11 @@ class TlsHandshakeThreads final {
     std::thread thread;
   };
 
+  // Finished jobs that leave together, with one wake of their loop.
+  static constexpr size_t kJobsPerReply = 4;
+
   void run(uint32_t number);
+  void send_back(uint32_t number, std::vector<HandshakeJob>& done);
 
   const LoopIndex loops_;
   HandshakeSink& sink_;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/thread_memory.h"
+
 namespace holdfast {
 namespace {
 
@@ -128,7 +130,7 @@ void SessionLoop::on_due(uint32_t slot) {
     case DueAction::kEvict:
       return close(slot, CloseReason::kHeartbeatTimeout);
     case DueAction::kTlsTimeout:
-      return close(slot, CloseReason::kTlsTimeout);
+      return on_handshake_overdue(slot);
     case DueAction::kHelloTimeout:
       return close(slot, CloseReason::kHelloTimeout);
     case DueAction::kWriteStall:
@@ -226,6 +228,7 @@ void SessionLoop::measure_tick() {
   measured_us_ = now_us;
   counters_.lag_max_us.set(std::exchange(lag_max_us_, 0));
   counters_.cpu_us.set(thread_cpu_us());
+  give_back_thread_memory();
 }
 
 SessionRef SessionLoop::ref_of(uint32_t slot) {

@@ -115,6 +115,7 @@ class SessionLoop final : private LoopHandler {
   void fail_handshake(uint32_t slot, TlsFailure failure);
   void end_handshake(uint32_t slot);
   void abandon_handshake(uint32_t slot, CloseReason reason);
+  void on_handshake_overdue(uint32_t slot);
   void make_room_for_handshakes();
   void consume_records(uint32_t slot, std::span<std::byte> bytes);
   size_t open_records(uint32_t slot, std::span<std::byte> input);

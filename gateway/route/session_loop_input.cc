@@ -42,6 +42,8 @@ void SessionLoop::read_input(uint32_t slot, uint32_t events) {
     const auto count = static_cast<size_t>(got);
     counters_.bytes_in.add(count);
     take_bytes(slot, {receive_buffer_.data(), count});
+    // What is left of it would make no new edge.
+    if (count == wanted && waits_for_step(slot, events | EPOLLIN)) return;
     // A short read emptied the socket; only a peer that has ended still has its end to be read.
     if (count < wanted && !has_ended) return;
   }

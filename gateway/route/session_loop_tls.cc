@@ -127,7 +127,7 @@ void SessionLoop::handle(HandshakeStepped&& command) {
 
 void SessionLoop::on_stepped(uint32_t slot, std::unique_ptr<TlsHandshake> handshake) {
   TlsEntry& entry = *table_.tls(slot)->entry;
-  const uint32_t events = std::exchange(entry.events, 0) | EPOLLIN;
+  const uint32_t events = std::exchange(entry.events, 0);
   entry.is_asked = false;
   entry.handshake = std::move(handshake);
   const TlsHandshake& stepped = *entry.handshake;
@@ -160,7 +160,7 @@ void SessionLoop::secure(uint32_t slot, uint32_t events) {
   std::vector<std::byte> leftover(handshake->leftover().begin(), handshake->leftover().end());
   run_turn(slot, [&] {
     consume_records(slot, leftover);
-    if (is_reading(table_.hot(slot).state)) read_input(slot, events);
+    if (events != 0 && is_reading(table_.hot(slot).state)) read_input(slot, events);
   });
 }
 
@@ -192,6 +192,16 @@ void SessionLoop::abandon_handshake(uint32_t slot, CloseReason reason) {
     counters_.tls_failed[static_cast<size_t>(failure_of(reason))].add();
   }
   if (table_.hot(slot).has_tls) end_handshake(slot);
+}
+
+// What its time is up for is the client's silence. One that waits for a step of ours has not been
+// silent; it goes on, since what it has cost would be lost. One that has yet to begin has cost
+// nothing.
+void SessionLoop::on_handshake_overdue(uint32_t slot) {
+  const TlsEntry& entry = *table_.tls(slot)->entry;
+  if (!entry.is_asked || !entry.is_begun) return close(slot, CloseReason::kTlsTimeout);
+  table_.hot(slot).last_activity = now_;
+  schedule(slot);
 }
 
 // Clients that stop in the middle must not keep others out for their whole time: whoever has kept a
