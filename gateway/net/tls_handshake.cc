@@ -29,6 +29,10 @@ size_t whole_record_bytes(std::span<const std::byte> bytes) {
   return record <= bytes.size() ? record : 0;
 }
 
+bool announces_too_much(std::span<const std::byte> bytes) {
+  return bytes.size() >= TlsRecords::kHeaderBytes && body_bytes_of(bytes) > kRecordBodyBytesMax;
+}
+
 TlsFailure failure_of(int reason) {
   if (reason >= SSL_AD_REASON_OFFSET) return TlsFailure::kPeerAlert;
   switch (reason) {
@@ -109,9 +113,7 @@ void TlsHandshake::on_secret(const SSL* ssl, const char* line) {
 
 bool TlsHandshake::add_input(std::span<const std::byte> bytes) {
   input_.insert(input_.end(), bytes.begin(), bytes.end());
-  const bool announces_too_much =
-      input_.size() >= TlsRecords::kHeaderBytes && body_bytes_of(input_) > kRecordBodyBytesMax;
-  return !announces_too_much && input_.size() <= kInputBytesMax;
+  return !announces_too_much(input_) && input_.size() <= kInputBytesMax;
 }
 
 bool TlsHandshake::has_whole_record() const { return whole_record_bytes(input_) > 0; }
@@ -141,10 +143,15 @@ TlsHandshake::Status TlsHandshake::step() {
 TlsHandshake::Status TlsHandshake::run() {
   if (ssl_ == nullptr && !open()) return fail(TlsFailure::kInternal);
   if (++steps_ > kStepsMax) return fail(TlsFailure::kProtocolError);
-  if (!input_.empty()) {
-    const int put = BIO_write(rx_, input_.data(), static_cast<int>(input_.size()));
-    if (put != static_cast<int>(input_.size())) return fail(TlsFailure::kInternal);
-    input_.clear();
+  // Whole records only: the part of one that has come stays, so that its header is at the front.
+  std::span<const std::byte> rest = input_;
+  while (const size_t bytes = whole_record_bytes(rest)) rest = rest.subspan(bytes);
+  if (announces_too_much(rest)) return fail(TlsFailure::kProtocolError);
+  const size_t whole = input_.size() - rest.size();
+  if (whole > 0) {
+    const int put = BIO_write(rx_, input_.data(), static_cast<int>(whole));
+    if (put != static_cast<int>(whole)) return fail(TlsFailure::kInternal);
+    input_.erase(input_.begin(), input_.begin() + static_cast<ptrdiff_t>(whole));
   }
   const int result = SSL_do_handshake(ssl_.get());
   const int error = SSL_get_error(ssl_.get(), result);
@@ -207,7 +214,7 @@ TlsHandshake::Status TlsHandshake::finish() {
   char* bytes = nullptr;
   const long count = BIO_get_mem_data(rx_, &bytes);
   const auto* const begin = reinterpret_cast<const std::byte*>(bytes);
-  if (count > 0) input_.assign(begin, begin + count);
+  if (count > 0) input_.insert(input_.begin(), begin, begin + count);
   return Status::kDone;
 }
 

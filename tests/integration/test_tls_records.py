@@ -107,6 +107,30 @@ def test_frames_in_the_segment_of_finished_are_answered(tls_gateway, trust):
         assert [device.expect(native.Pong).echo[0] for _ in range(50)] == list(range(50))
 
 
+def test_every_cut_of_finished_with_frames_behind_it_gives_the_same_session(
+    tls_gateway, trust, sanitizer
+):
+    """What belongs to the handshake and what follows it are told apart wherever the cut is."""
+    context = trust(version="TLSv1.3")
+    longest = 2
+    at = 1
+    while at < longest:
+        lengths = []
+
+        def cut(data, at=at, lengths=lengths):
+            lengths.append(len(data))
+            return [data] if len(lengths) == 1 else [data[:at], data[at:]]
+
+        options = {"first_data": HELLO + native.Ping(b"x").encode(), "cut": cut}
+        with TlsDevice(tls_gateway.address, context, **options) as device:
+            device.expect(native.Welcome)
+            assert device.expect(native.Pong).echo == b"x", f"cut at {at}"
+        longest = max(lengths[1:])
+        at += 3 if sanitizer else 1
+    assert longest > len(HELLO) + 64  # ChangeCipherSpec and Finished too
+    assert sum(tls_gateway.admin.tls()["failed"].values()) == 0
+
+
 def test_frames_in_the_segment_of_a_resumed_handshakes_finished_are_answered(tls_gateway, trust):
     """TLS 1.2, resumed: here too the client's Finished is the last."""
     context = trust(version="TLSv1.2")

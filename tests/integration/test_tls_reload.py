@@ -2,14 +2,16 @@
 
 import os
 import pathlib
+import select
 
 import pytest
 
 from support import native
 from support.crowd import Crowd
-from support.device import Device
+from support.device import Device, connect
 from support.foreign_clients import OpensslClient
-from support.tls import TlsDevice, connect_within_tls
+from support.tls import TlsDevice, TlsSocket, connect_within_tls
+from support.waiting import slowed
 
 pytestmark = pytest.mark.threads
 
@@ -119,6 +121,29 @@ def test_tls_can_be_switched_on_and_required_by_a_reload(start_gateway, server_p
             plain.expect_goaway(4000)
         assert early.is_alive()
         assert gateway.admin.closed("tls_required") == 1
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_handshake_that_has_begun_ends_by_the_files_it_began_with(
+    tls_gateway, authority, trust, version
+):
+    context = trust(version=version)
+    before = serial_shown(tls_gateway, context)
+    with connect(tls_gateway.address) as raw:
+        client = TlsSocket(raw, context)
+        raw.sendall(client.first_flight())
+        assert select.select([raw], [], [], slowed(10))[0]  # the gateway has answered
+        tls_gateway.reload(files_of(authority.issue_server()))
+        tls_gateway.listeners[0]["tls"] = False
+        answer = tls_gateway.reload({"tls.cert_file": "", "tls.key_file": ""})
+        assert answer["message"] == "settings reloaded"
+        client.shake_hands()
+        assert client.tls.getpeercert()["serialNumber"] == before
+        device = Device.over(client)
+        device.hello("d")
+        assert device.is_alive()
+    with Device.login(tls_gateway.address, "plain") as device:
+        assert device.is_alive()
 
 
 def test_reloads_under_load_lose_nobody(tls_gateway, authority, trust):

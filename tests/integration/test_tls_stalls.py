@@ -2,6 +2,8 @@
 
 import contextlib
 import select
+import socket
+import struct
 import time
 
 import pytest
@@ -203,6 +205,32 @@ def test_a_storm_beyond_the_limit_gets_in_in_turn(start_tls_gateway, trust):
         assert tls["full"] == 41
         assert tls["failed"]["crowded_out"] == 0
         assert session.is_open
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(-1)], ids=["a ClientHello", "most of one"])
+def test_clients_that_vanish_at_once_leave_nothing_behind(start_tls_gateway, trust, part):
+    """They go while others do their steps: what comes back finds nobody, or somebody else."""
+    gateway = start_tls_gateway({"tls.handshake_timeout_ms": 60_000})
+    context = trust()
+    data = first_flight(context)[part]
+    before_bytes = memory_bytes(gateway)
+    with TlsDevice.login(gateway.address, "d", 60, context=context) as device:
+        for number in range(400):
+            with connect(gateway.address) as connection:
+                if number % 2:  # a reset instead of an end
+                    linger = struct.pack("ii", 1, 0)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                connection.sendall(data)
+        assert device.is_alive()
+        stats = gateway.wait_for_connections(1)
+        tls = stats["tls"]
+        assert (tls["handshakes_in_progress"], tls["handshakes_waiting"]) == (0, 0)
+        # A reset may come before the first byte is read: then there was no handshake.
+        assert 200 <= tls["failed"]["peer_closed"] <= 400
+        assert sum(tls["failed"].values()) == tls["failed"]["peer_closed"]
+        assert stats["closed"]["peer_closed"] + stats["closed"]["peer_reset"] == 400
+    gateway.wait_for_connections(0)
+    eventually(lambda: memory_bytes(gateway) <= before_bytes + 4096, 5, "memory is given back")
 
 
 def test_a_shutdown_does_not_wait_for_handshakes_beyond_its_grace(start_tls_gateway, trust):
