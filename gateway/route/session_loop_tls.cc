@@ -53,7 +53,9 @@ bool SessionLoop::choose_transport(uint32_t slot, std::span<const std::byte> inp
   const SniffedProtocol seen = sniff(input);
   if (seen == SniffedProtocol::kNeedMore) return false;
   HotRecord& record = table_.hot(slot);
-  if (seen == SniffedProtocol::kTls) {
+  // A reload may have taken the certificate away since the connection was adopted.
+  const bool is_tls_served = tls_of(slot).context != nullptr;
+  if (seen == SniffedProtocol::kTls && is_tls_served) {
     record.state = SessionState::kTlsHandshake;
   } else if (!tls_of(slot).is_required) {
     record.state = SessionState::kAwaitProtocol;
@@ -201,6 +203,7 @@ void SessionLoop::on_handshake_overdue(uint32_t slot) {
   const TlsEntry& entry = *table_.tls(slot)->entry;
   if (!entry.is_asked || !entry.is_begun) return close(slot, CloseReason::kTlsTimeout);
   table_.hot(slot).last_activity = now_;
+  table_.awaiting_hello.touch(slot);
   schedule(slot);
 }
 

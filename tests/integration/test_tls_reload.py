@@ -311,3 +311,18 @@ def test_a_handshake_gives_one_ticket_without_early_data(tls_gateway, authority)
         told += device.read_text_to_the_end()
         assert told.count("Post-Handshake New Session Ticket arrived") == 1
         assert "Max Early Data: 0\n" in told
+
+
+def test_whoever_waited_while_the_certificate_was_taken_away_is_told_and_nothing_else_happens(
+    start_tls_gateway, trust
+):
+    gateway = start_tls_gateway(listeners=[{"bind": "127.0.0.1:0"}])
+    raw = connect(gateway.address)
+    gateway.wait_for_stats(lambda stats: stats["connections"] == 1, what="the connection")
+    answer = gateway.reload({"tls.cert_file": "", "tls.key_file": ""})
+    assert answer["message"] == "settings reloaded"
+    with raw, pytest.raises(OSError):
+        TlsSocket(raw, trust()).shake_hands()
+    gateway.wait_for_closed("unknown_protocol", 1)
+    with Device.login(gateway.address, "plain") as plain:
+        assert plain.is_alive()
