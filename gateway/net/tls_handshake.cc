@@ -40,7 +40,6 @@ TlsFailure failure_of(int reason) {
     case SSL_R_VERSION_TOO_LOW:
     case SSL_R_UNKNOWN_PROTOCOL:
     case SSL_R_WRONG_SSL_VERSION:
-    case SSL_R_WRONG_VERSION_NUMBER:
     case SSL_R_NO_PROTOCOLS_AVAILABLE:
       return TlsFailure::kVersion;
     case SSL_R_NO_SHARED_CIPHER:

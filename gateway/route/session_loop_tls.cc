@@ -295,6 +295,9 @@ void SessionLoop::refuse_record(uint32_t slot, TlsAlert alert) {
   log::debug("bad TLS record", {{"alert", static_cast<int>(alert)},
                                 {"peer", table_.cold(slot).peer.address().text()},
                                 {"device", table_.cold(slot).peer.device_id()}});
+  // Answers to what came before it go first, as they do on a plain connection.
+  if (slot == turn_slot_) send_turn_output(slot);
+  if (!is_reading(table_.hot(slot).state)) return;
   std::array<std::byte, TlsRecords::kAlertRecordBytesMax> told{};
   TlsRecords& records = table_.tls(slot)->records;
   const size_t bytes = records.seal_alert(alert, told.data(), cipher_);
