@@ -312,8 +312,8 @@ std::span<const std::byte> SessionLoop::seal(uint32_t slot, std::span<const std:
   return {seal_buffer_.data(), records.seal(frames, seal_buffer_.data(), cipher_)};
 }
 
-// The same for a connection's last words, with close_notify behind them, unless the peer cannot hear
-// it or was told of its fault.
+// The same for a connection's last words, with close_notify behind them, unless the peer cannot
+// hear it or was told of its fault.
 std::span<const std::byte> SessionLoop::seal_last(uint32_t slot, CloseReason reason,
                                                   std::span<const std::byte> before,
                                                   std::span<const std::byte> goaway) {

@@ -17,8 +17,8 @@ BUDGET = 1.35
 NOISE = bench_ping.NOISE
 VERSION = "1.3"
 PLAIN = "gateway without TLS"
-# No closed loop: the client's own TLS would be its limit, so that the two servers compared would work
-# at different rates.
+# No closed loop: the client's own TLS would be its limit, so that the two servers compared would
+# work at different rates.
 POINTS = (
     bench_ping.Point(5000, 5000), bench_ping.Point(5000, 20000), bench_ping.Point(5000, 40000),
 )
