@@ -40,6 +40,14 @@ inline uint64_t monotonic_ms() { return monotonic_us() / 1000; }
 
 inline WrappingMs wrapping_now() { return WrappingMs(static_cast<uint32_t>(monotonic_ms())); }
 
+// User and system time of the calling thread.
+inline uint64_t thread_cpu_us() {
+  timespec spent{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+  return static_cast<uint64_t>(spent.tv_sec) * 1'000'000 +
+         static_cast<uint64_t>(spent.tv_nsec) / 1000;
+}
+
 // Milliseconds since 1970, as devices see them.
 inline uint64_t wall_clock_ms() {
   timespec now{};

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "common/clock.h"
-#include "gateway/net/openssl_handles.h"
+#include "common/openssl_handles.h"
 
 namespace holdfast {
 

@@ -3,7 +3,7 @@
 #include <string_view>
 #include <utility>
 
-#include "gateway/net/openssl_handles.h"
+#include "common/openssl_handles.h"
 
 namespace holdfast {
 namespace {

@@ -3,9 +3,9 @@
 #include <memory>
 #include <utility>
 
+#include "common/openssl_handles.h"
 #include "common/small_file.h"
 #include "gateway/net/certificate_dates.h"
-#include "gateway/net/openssl_handles.h"
 
 namespace holdfast {
 namespace {

@@ -11,7 +11,7 @@ namespace holdfast {
 namespace {
 
 constexpr uint64_t kSliceNs = 100'000;
-constexpr int kNiceness = 10;
+constexpr int kNiceness = 15;
 
 // The kernel's struct sched_attr as of Linux 3.14, which every later one takes. Its header cannot
 // stand beside <sched.h> of glibc 2.36, which has no name for the call either. Source:

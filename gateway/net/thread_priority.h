@@ -10,8 +10,8 @@ namespace holdfast {
 // under another policy than the usual one, which somebody chose for it.
 void prefer_short_waits();
 
-// A thread that computes for long: beside a loop it gets a tenth of a processor that both want, so
-// it gives way and yet is never starved.
+// A thread that computes for long: beside a loop it gets a thirtieth of a processor that both want,
+// so it gives way and yet is never starved.
 void give_way();
 
 }  // namespace holdfast

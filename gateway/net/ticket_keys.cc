@@ -10,8 +10,8 @@
 #include <string>
 #include <utility>
 
+#include "common/openssl_handles.h"
 #include "common/small_file.h"
-#include "gateway/net/openssl_handles.h"
 
 namespace holdfast {
 namespace {

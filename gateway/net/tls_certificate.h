@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "common/openssl_handles.h"
 #include "common/status.h"
 #include "gateway/net/ocsp_staple.h"
-#include "gateway/net/openssl_handles.h"
 
 namespace holdfast {
 

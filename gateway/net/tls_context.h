@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/openssl_handles.h"
 #include "common/status.h"
-#include "gateway/net/openssl_handles.h"
 #include "gateway/net/ticket_keys.h"
 #include "gateway/net/tls_certificate.h"
 #include "gateway/net/tls_policy.h"

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <openssl/ssl.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/openssl_handles.h"
 #include "gateway/net/tls_context.h"
 #include "gateway/net/tls_outcome.h"
 #include "gateway/net/tls_records.h"
@@ -75,10 +74,6 @@ class TlsHandshake final {
  private:
   static constexpr int kStepsMax = 64;
 
-  struct FreeSsl {
-    void operator()(SSL* ssl) const { SSL_free(ssl); }
-  };
-
   static void on_secret(const SSL* ssl, const char* line);
   bool open();
   Status run();
@@ -92,7 +87,7 @@ class TlsHandshake final {
   void note_facts();
 
   std::shared_ptr<const TlsContext> context_;
-  std::unique_ptr<SSL, FreeSsl> ssl_;
+  SslHandle ssl_;
   BIO* rx_ = nullptr;  // the object's own
   BIO* tx_ = nullptr;
   std::vector<std::byte> input_;

@@ -2,24 +2,17 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <time.h>
 
 #include <cerrno>
 #include <string>
 #include <utility>
 
 #include "common/check.h"
+#include "common/clock.h"
 #include "gateway/net/thread_priority.h"
 
 namespace holdfast {
 namespace {
-
-uint64_t thread_cpu_us() {
-  timespec spent{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
-  return static_cast<uint64_t>(spent.tv_sec) * 1'000'000 +
-         static_cast<uint64_t>(spent.tv_nsec) / 1000;
-}
 
 void wait_readable(int fd) {
   pollfd waited{.fd = fd, .events = POLLIN, .revents = 0};

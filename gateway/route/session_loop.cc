@@ -1,6 +1,5 @@
 #include "gateway/route/session_loop.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,13 +13,6 @@ namespace {
 // How long a loop without deadlines waits for its next look at everything else.
 constexpr uint32_t kTickWaitMsMax = 64;
 constexpr uint64_t kMeasureUs = 1'000'000;
-
-uint64_t thread_cpu_us() {
-  timespec spent{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
-  return static_cast<uint64_t>(spent.tv_sec) * 1'000'000 +
-         static_cast<uint64_t>(spent.tv_nsec) / 1000;
-}
 
 // A bijection, so that different sessions never share an id.
 uint64_t mix(uint64_t value) {

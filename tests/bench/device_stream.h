@@ -48,7 +48,7 @@ class DeviceStream final {
 
  private:
   UniqueFd socket_;
-  UniqueTls tls_;  // after socket_: freed before it closes
+  SslHandle tls_;  // after socket_: freed before it closes
 };
 
 }  // namespace holdfast::bench

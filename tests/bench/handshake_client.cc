@@ -14,7 +14,7 @@ namespace {
 constexpr Nanoseconds kMillisecondNs = 1'000'000;
 
 // Whether the server's side stands too.
-bool is_proven(SSL& tls, const UniqueTlsSession& ticket) {
+bool is_proven(SSL& tls, const SslSessionHandle& ticket) {
   return ticket != nullptr || SSL_version(&tls) == TLS1_2_VERSION;
 }
 

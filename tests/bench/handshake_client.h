@@ -65,8 +65,8 @@ class HandshakeClient final {
   };
   struct Connection {
     DeviceStream stream;
-    UniqueTlsSession ticket;  // the newest of this connection; what the next one may offer
-    UniqueTlsSession offered;
+    SslSessionHandle ticket;  // the newest of this connection; what the next one may offer
+    SslSessionHandle offered;
     Phase phase = Phase::kIdle;
     Nanoseconds began = 0;
   };

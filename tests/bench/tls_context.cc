@@ -19,7 +19,7 @@ constexpr const char* kGroups = "X25519:P-256";
 
 // One is told of every ticket, and returns 1 to keep it.
 int on_new_session(SSL* tls, SSL_SESSION* session) {
-  auto* place = static_cast<UniqueTlsSession*>(SSL_get_app_data(tls));
+  auto* place = static_cast<SslSessionHandle*>(SSL_get_app_data(tls));
   if (place == nullptr) return 0;
   place->reset(session);
   return 1;
@@ -56,14 +56,14 @@ TlsContext::TlsContext(std::string_view version, std::string_view alpn)
   SSL_CTX_sess_set_new_cb(context, on_new_session);
 }
 
-UniqueTls TlsContext::open(int fd) const {
-  UniqueTls tls(SSL_new(context_.get()));
+SslHandle TlsContext::open(int fd) const {
+  SslHandle tls(SSL_new(context_.get()));
   HF_CHECK(tls != nullptr && SSL_set_fd(tls.get(), fd) == 1);
   SSL_set_connect_state(tls.get());
   return tls;
 }
 
-void keep_session_in(SSL& tls, UniqueTlsSession& place) { SSL_set_app_data(&tls, &place); }
+void keep_session_in(SSL& tls, SslSessionHandle& place) { SSL_set_app_data(&tls, &place); }
 
 std::string tls_error_text() {
   const unsigned long code = ERR_peek_last_error();

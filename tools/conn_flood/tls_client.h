@@ -1,7 +1,5 @@
 #pragma once
 
-#include <openssl/ssl.h>
-
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -9,6 +7,7 @@
 #include <string_view>
 
 #include "common/address.h"
+#include "common/openssl_handles.h"
 #include "common/status.h"
 #include "tools/conn_flood/options.h"
 #include "tools/conn_flood/socket.h"
@@ -17,16 +16,8 @@
 // TLS as the client, by OpenSSL: what a worker's connections share, and one connection's own.
 namespace holdfast::flood {
 
-template <auto kFree>
-struct OpenSslDeleter {
-  template <class Object>
-  void operator()(Object* object) const {
-    kFree(object);
-  }
-};
-
 // What a server gave a client to resume by.
-using TlsTicket = std::unique_ptr<SSL_SESSION, OpenSslDeleter<SSL_SESSION_free>>;
+using TlsTicket = SslSessionHandle;
 
 // The file of one device: `pattern` with each {id} replaced.
 [[nodiscard]] std::string file_of_device(std::string_view pattern, std::string_view device_id);
@@ -51,7 +42,7 @@ class TlsClientContext final {
   bool has_files_per_device() const;
 
   const TlsOptions& options_;
-  std::unique_ptr<SSL_CTX, OpenSslDeleter<SSL_CTX_free>> context_;
+  SslContextHandle context_;
 };
 
 // One connection's TLS over a socket that another owns. Never blocks, leaves OpenSSL's error queue
@@ -103,7 +94,7 @@ class TlsLink final {
   void note_failure();
 
   const TlsClientContext& context_;
-  std::unique_ptr<SSL, OpenSslDeleter<SSL_free>> ssl_;
+  SslHandle ssl_;
   TlsTicket offered_;  // until the handshake is over
   TlsTicket ticket_;
   TlsFailure failure_;

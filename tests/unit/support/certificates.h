@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "gateway/net/openssl_handles.h"
+#include "common/openssl_handles.h"
 
 // Certificates made for a test, in memory.
 namespace holdfast::test {

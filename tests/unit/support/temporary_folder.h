@@ -11,21 +11,38 @@
 
 namespace holdfast::test {
 
-// A directory of its own for each test, removed at its end.
-class TemporaryFolder : public testing::Test {
- protected:
-  TemporaryFolder() {
+// A directory with a name of its own, removed with the object.
+class ScratchFolder final {
+ public:
+  ScratchFolder() {
     std::string pattern = (std::filesystem::temp_directory_path() / "holdfast-XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
+    path_ = ::mkdtemp(pattern.data());
   }
-  ~TemporaryFolder() override { std::filesystem::remove_all(folder_); }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  ~ScratchFolder() { std::filesystem::remove_all(path_); }
 
+  const std::filesystem::path& path() const { return path_; }
   std::filesystem::path write(std::string_view name, std::string_view text,
                               mode_t mode = 0600) const {
-    const std::filesystem::path file = folder_ / name;
+    const std::filesystem::path file = path_ / name;
     std::ofstream(file, std::ios::binary) << text;
     EXPECT_EQ(::chmod(file.c_str(), mode), 0);
     return file;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// One for each test.
+class TemporaryFolder : public testing::Test {
+ protected:
+  TemporaryFolder() : folder_(scratch_.path()) {}
+
+  std::filesystem::path write(std::string_view name, std::string_view text,
+                              mode_t mode = 0600) const {
+    return scratch_.write(name, text, mode);
   }
 
   // `text` without the directory's name.
@@ -37,7 +54,8 @@ class TemporaryFolder : public testing::Test {
     return text;
   }
 
-  std::filesystem::path folder_;
+  const ScratchFolder scratch_;
+  const std::filesystem::path folder_;
 };
 
 }  // namespace holdfast::test

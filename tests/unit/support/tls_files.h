@@ -1,10 +1,9 @@
 #pragma once
 
-#include <filesystem>
 #include <memory>
 
 #include "gateway/net/tls_context.h"
-#include "tests/unit/support/certificates.h"
+#include "tests/unit/support/temporary_folder.h"
 
 namespace holdfast::test {
 
@@ -12,15 +11,12 @@ namespace holdfast::test {
 class TlsFiles final {
  public:
   TlsFiles();
-  TlsFiles(const TlsFiles&) = delete;
-  TlsFiles& operator=(const TlsFiles&) = delete;
-  ~TlsFiles();
 
   // One that handshakes can use.
   std::shared_ptr<const TlsContext> context() const;
 
  private:
-  std::filesystem::path folder_;
+  ScratchFolder folder_;
 };
 
 }  // namespace holdfast::test

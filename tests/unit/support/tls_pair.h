@@ -4,14 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "gateway/net/openssl_handles.h"
+#include "common/openssl_handles.h"
 #include "tests/unit/support/certificates.h"
 
 // A client and a server that shake hands in memory.
 namespace holdfast::test {
-
-using SslHandle = std::unique_ptr<SSL, FreeBy<SSL_free>>;
-using SessionHandle = std::unique_ptr<SSL_SESSION, FreeBy<SSL_SESSION_free>>;
 
 struct ClientWish {
   std::string server_name = {};
@@ -46,7 +43,7 @@ class TlsPair final {
   std::string cipher() const;
   std::string status_response() const;
   bool is_resumed() const { return SSL_session_reused(server()) == 1; }
-  SessionHandle session() const { return SessionHandle(SSL_get1_session(client())); }
+  SslSessionHandle session() const { return SslSessionHandle(SSL_get1_session(client())); }
   // What the client would show to resume.
   std::string ticket() const;
 

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "gateway/net/openssl_handles.h"
+#include "common/openssl_handles.h"
 #include "tests/unit/support/temporary_folder.h"
 
 namespace holdfast {

@@ -13,12 +13,6 @@ namespace {
 
 using Status = TlsHandshake::Status;
 
-struct FreeClient {
-  void operator()(SSL* ssl) const { SSL_free(ssl); }
-  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
-  void operator()(SSL_SESSION* session) const { SSL_SESSION_free(session); }
-};
-
 // OpenSSL's own client at the other end, fed by hand.
 class Client final {
  public:
@@ -82,9 +76,9 @@ class Client final {
     SSL_set_connect_state(ssl_.get());
   }
 
-  std::unique_ptr<SSL_CTX, FreeClient> context_;
-  std::unique_ptr<SSL_SESSION, FreeClient> session_;
-  std::unique_ptr<SSL, FreeClient> ssl_;
+  SslContextHandle context_;
+  SslSessionHandle session_;
+  SslHandle ssl_;
   BIO* rx_ = nullptr;
   BIO* tx_ = nullptr;
 };

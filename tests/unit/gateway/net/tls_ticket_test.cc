@@ -12,7 +12,6 @@ namespace {
 using test::Context;
 using test::Identity;
 using test::make_authority;
-using test::SessionHandle;
 using test::TlsPair;
 
 class TlsTicketTest : public test::TlsContextFixture, public testing::WithParamInterface<int> {
@@ -31,7 +30,7 @@ TEST_P(TlsTicketTest, ATicketResumesAndBringsTheCertificateBack) {
   const TlsPair first = shake(context, nullptr, device_);
   ASSERT_TRUE(first.is_done());
   EXPECT_FALSE(first.is_resumed());
-  const SessionHandle session = first.session();
+  const SslSessionHandle session = first.session();
   const TlsPair second = shake(context, session.get());
   ASSERT_TRUE(second.is_done());
   EXPECT_TRUE(second.is_resumed());
@@ -44,7 +43,7 @@ TEST_P(TlsTicketTest, ATicketResumesAndBringsTheCertificateBack) {
 TEST_P(TlsTicketTest, ANewTicketIsGivenWhereTheOldOneIsSpentOrItsKeyIsOld) {
   const Context context = load(plain_settings());
   const TlsPair first = shake(context);
-  SessionHandle session = first.session();
+  SslSessionHandle session = first.session();
   const TlsPair second = shake(context, session.get());
   ASSERT_TRUE(second.is_resumed());
   // Clients of TLS 1.3 use a ticket once.
@@ -59,7 +58,7 @@ TEST_P(TlsTicketTest, ANewTicketIsGivenWhereTheOldOneIsSpentOrItsKeyIsOld) {
 
 TEST_P(TlsTicketTest, ATicketOfAForgottenKeyMeansAFullHandshake) {
   const Context context = load(plain_settings());
-  const SessionHandle session = shake(context).session();
+  const SslSessionHandle session = shake(context).session();
   for (size_t i = 0; i < TicketKeys::kKeptMax; ++i) ASSERT_TRUE(ticket_keys_->rotate().is_ok());
   const TlsPair again = shake(context, session.get());
   EXPECT_TRUE(again.is_done());
@@ -68,7 +67,7 @@ TEST_P(TlsTicketTest, ATicketOfAForgottenKeyMeansAFullHandshake) {
 
 TEST_P(TlsTicketTest, ATicketIsGoodForTheSamePolicyOnly) {
   const Context optional = load(mutual_settings(TlsClientAuth::kOptional));
-  const SessionHandle session = shake(optional, nullptr, device_).session();
+  const SslSessionHandle session = shake(optional, nullptr, device_).session();
   const auto resumes = [&](const TlsContextSettings& settings) {
     const TlsPair pair = shake(load(settings), session.get(), device_);
     EXPECT_TRUE(pair.is_done());
@@ -87,7 +86,7 @@ TEST_P(TlsTicketTest, ATicketIsGoodForTheSamePolicyOnly) {
 
 // The hole that a ticket without a certificate would be where one is required.
 TEST_P(TlsTicketTest, ATicketGotWithoutACertificateOpensNoStricterListener) {
-  const SessionHandle session = shake(load(mutual_settings(TlsClientAuth::kOptional))).session();
+  const SslSessionHandle session = shake(load(mutual_settings(TlsClientAuth::kOptional))).session();
   const TlsPair pair = shake(load(mutual_settings(TlsClientAuth::kRequired)), session.get());
   EXPECT_FALSE(pair.is_done());
 }

@@ -1,73 +1,15 @@
 #include "tests/unit/tools/conn_flood/tls_server.h"
 
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
-#include <stdlib.h>
-
-#include <cstdio>
-#include <string_view>
-
 #include "common/check.h"
+#include "tests/unit/support/certificates.h"
 
 namespace holdfast::flood {
-namespace {
-
-constexpr long kDayS = 86400;
-
-using Key = std::unique_ptr<EVP_PKEY, OpenSslDeleter<EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, OpenSslDeleter<X509_free>>;
-using File = std::unique_ptr<std::FILE, OpenSslDeleter<std::fclose>>;
-
-void add_extension(X509* certificate, int kind, const char* value) {
-  const std::unique_ptr<X509_EXTENSION, OpenSslDeleter<X509_EXTENSION_free>> extension(
-      X509V3_EXT_conf_nid(nullptr, nullptr, kind, value));
-  HF_CHECK(extension != nullptr && X509_add_ext(certificate, extension.get(), -1) == 1);
-}
-
-Certificate self_signed(EVP_PKEY* key, const std::string& name) {
-  Certificate certificate(X509_new());
-  X509_set_version(certificate.get(), X509_VERSION_3);
-  ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), 1);
-  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -kDayS);
-  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), kDayS);
-  X509_set_pubkey(certificate.get(), key);
-  X509_NAME* subject = X509_get_subject_name(certificate.get());
-  const auto* text = reinterpret_cast<const unsigned char*>(name.c_str());
-  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, text, -1, -1, 0);
-  X509_set_issuer_name(certificate.get(), subject);
-  add_extension(certificate.get(), NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
-  HF_CHECK(X509_sign(certificate.get(), key, EVP_sha256()) > 0);
-  return certificate;
-}
-
-File open_to_write(const std::string& name) {
-  File file(std::fopen(name.c_str(), "w"));
-  HF_CHECK(file != nullptr);
-  return file;
-}
-
-}  // namespace
-
-CertificateFolder::CertificateFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "tls_client_test.XXXXXX").string();
-  HF_CHECK(::mkdtemp(name.data()) != nullptr);
-  folder_ = name;
-}
-
-CertificateFolder::~CertificateFolder() { std::filesystem::remove_all(folder_); }
-
 void CertificateFolder::make(const std::string& name) const {
-  const Key key(EVP_EC_gen("P-256"));
-  HF_CHECK(key != nullptr);
-  const Certificate certificate = self_signed(key.get(), name);
-  const File pem = open_to_write(file(name + ".pem"));
-  HF_CHECK(PEM_write_X509(pem.get(), certificate.get()) == 1);
-  const File secret = open_to_write(file(name + ".key"));
-  HF_CHECK(PEM_write_PrivateKey(secret.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) ==
-           1);
+  // Of a server and of a client: no use is named.
+  const test::Identity identity = test::make_identity(
+      {.common_name = name, .alt_names = {"DNS:localhost", "IP:127.0.0.1"}, .usage = nullptr});
+  folder_.write(name + ".pem", identity.pem());
+  folder_.write(name + ".key", identity.key_pem());
 }
 
 TlsServerContext::TlsServerContext(const CertificateFolder& folder, const std::string& name,

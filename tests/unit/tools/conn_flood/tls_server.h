@@ -1,11 +1,8 @@
 #pragma once
 
-#include <openssl/ssl.h>
-
-#include <filesystem>
-#include <memory>
 #include <string>
 
+#include "tests/unit/support/temporary_folder.h"
 #include "tools/conn_flood/tls_client.h"
 
 // What a TlsLink is tested against: files with certificates, and OpenSSL as a server.
@@ -14,17 +11,12 @@ namespace holdfast::flood {
 // A folder with certificates that sign themselves, for localhost and 127.0.0.1; gone with it.
 class CertificateFolder final {
  public:
-  CertificateFolder();
-  CertificateFolder(const CertificateFolder&) = delete;
-  CertificateFolder& operator=(const CertificateFolder&) = delete;
-  ~CertificateFolder();
-
   // Writes NAME.pem and NAME.key.
   void make(const std::string& name) const;
-  std::string file(const std::string& name) const { return (folder_ / name).string(); }
+  std::string file(const std::string& name) const { return (folder_.path() / name).string(); }
 
  private:
-  std::filesystem::path folder_;
+  test::ScratchFolder folder_;
 };
 
 // The server's settings, for as many connections as a test makes.
@@ -36,7 +28,7 @@ class TlsServerContext final {
   SSL_CTX* get() const { return context_.get(); }
 
  private:
-  std::unique_ptr<SSL_CTX, OpenSslDeleter<SSL_CTX_free>> context_;
+  SslContextHandle context_;
 };
 
 // The server's end of one connection, over a socket that another owns.
@@ -48,7 +40,7 @@ class TlsServer final {
   SSL* get() const { return ssl_.get(); }
 
  private:
-  std::unique_ptr<SSL, OpenSslDeleter<SSL_free>> ssl_;
+  SslHandle ssl_;
 };
 
 }  // namespace holdfast::flood

@@ -33,6 +33,8 @@ using CertificateStack = std::unique_ptr<STACK_OF(X509), FreeCertificates>;
 using CertificateStore = std::unique_ptr<X509_STORE, FreeBy<X509_STORE_free>>;
 using KeyHandle = std::unique_ptr<EVP_PKEY, FreeBy<EVP_PKEY_free>>;
 using SslContextHandle = std::unique_ptr<SSL_CTX, FreeBy<SSL_CTX_free>>;
+using SslHandle = std::unique_ptr<SSL, FreeBy<SSL_free>>;
+using SslSessionHandle = std::unique_ptr<SSL_SESSION, FreeBy<SSL_SESSION_free>>;
 
 // What OpenSSL says of its latest failure on this thread. Empties its queue, so that a later call
 // is not blamed for it.
