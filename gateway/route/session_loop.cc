@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/thread_memory.h"
-
 namespace holdfast {
 namespace {
 
@@ -220,7 +218,6 @@ void SessionLoop::measure_tick() {
   measured_us_ = now_us;
   counters_.lag_max_us.set(std::exchange(lag_max_us_, 0));
   counters_.cpu_us.set(thread_cpu_us());
-  give_back_thread_memory();
 }
 
 SessionRef SessionLoop::ref_of(uint32_t slot) {

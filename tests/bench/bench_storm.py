@@ -9,12 +9,10 @@ storm is from the first deadline to the last eviction.
 """
 
 import contextlib
-import json
 import statistics
-import subprocess
 
-import bench_programs
-from bench_programs import CannotMeasure
+import bench_crowd
+from bench_crowd import PERCENTILES, ms_text, told, windows_of
 
 TITLE = "An eviction storm"
 MUTE = 15_000
@@ -28,7 +26,6 @@ DEADLINE_BUDGET_US = 100_000
 # The 99.9th percentile of the living: storm over calm.
 LIVING_BUDGET = 2.0
 SETTLE_S = 0.5
-PERCENTILES = ("p50", "p99", "p99_9", "max")
 S = 1_000_000_000
 
 
@@ -51,33 +48,14 @@ def run_once(programs):
         asked = silent_since + HEARTBEAT_S * S + GRACE_MS * S // 1000
         calm = (asked + int(SETTLE_S * S), deadlines["first_deadline"])
         storm = (deadlines["first_deadline"], last_eviction)
-        windows = "".join(f"{begin} {end}\n" for begin, end in (calm, storm))
-        output, _ = living.communicate(windows, timeout=bench_programs.CLIENT_S)
-        return run_result(deadlines, evictions, storm, json.loads(output))
+        return run_result(deadlines, evictions, storm, windows_of(living, calm, storm))
 
 
-@contextlib.contextmanager
 def crowd(programs, gateway, kind, connections, first_id):
-    binary = programs.gateway_binary.parent / "bench_storm_load"
-    command = [binary, kind, "--target", gateway.address]
-    command += ["--connections", connections, "--first-id", first_id]
-    if kind == "living":
-        command += ["--rate", PINGS_PER_S]
-    else:
-        command += ["--heartbeat-s", HEARTBEAT_S]
-    pipe = subprocess.PIPE
-    process = programs.popen(command, programs.cpus[1:2], stdin=pipe, stdout=pipe, text=True)
-    try:
-        yield process
-    finally:
-        bench_programs.stop(process)
-
-
-def told(process):
-    line = process.stdout.readline()
-    if not line:
-        raise CannotMeasure("bench_storm_load ended without a word")
-    return json.loads(line)
+    rate = ["--rate", PINGS_PER_S] if kind == "living" else ["--heartbeat-s", HEARTBEAT_S]
+    return bench_crowd.running(
+        programs, kind, gateway, "--connections", connections, "--first-id", first_id, *rate
+    )
 
 
 def run_result(deadlines, evictions, storm, living):
@@ -123,10 +101,6 @@ def summary(runs):
         and statistics.median(late) <= DEADLINE_BUDGET_US
         and statistics.median(ratios) <= LIVING_BUDGET,
     }
-
-
-def ms_text(values):
-    return " / ".join(f"{values[key] / 1000:.2f}" for key in PERCENTILES)
 
 
 def print_report(report):

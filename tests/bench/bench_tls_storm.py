@@ -10,16 +10,14 @@ be compared in the same run, in turn: --variant.
 """
 
 import contextlib
-import json
 import statistics
-import subprocess
 import time
 
 import bench_certificate
-import bench_programs
+import bench_crowd
 import bench_text
 import bench_tls
-from bench_programs import CannotMeasure
+from bench_crowd import PERCENTILES, ms_text, told, windows_of
 
 TITLE = "A storm of arrivals over TLS"
 VERSION = "1.3"
@@ -30,7 +28,6 @@ PINGS_PER_S = 5_000
 BUDGET = 3.0
 SETTLE_S = 1.0
 CALM_MIN_S = 2.0
-PERCENTILES = ("p50", "p99", "p99_9", "max")
 
 
 def measure(programs, options):
@@ -73,11 +70,16 @@ def run_once(programs, options, settings):
         newcomers = stack.enter_context(crowd(programs, gateway, "arriving", NEWCOMERS, LIVING))
         arrivals = told(newcomers)
         storm = (arrivals["begin"], arrivals["end"])
-        windows = "".join(f"{begin} {end}\n" for begin, end in (calm, storm))
-        output, _ = living.communicate(windows, timeout=bench_programs.CLIENT_S)
-        if not output:
-            raise CannotMeasure("bench_storm_load living ended without a word")
-        return run_result(arrivals, json.loads(output))
+        return run_result(arrivals, windows_of(living, calm, storm))
+
+
+def crowd(programs, gateway, kind, connections, first_id):
+    arguments = ["--tls", VERSION, "--connections", connections, "--first-id", first_id]
+    if kind == "living":
+        return bench_crowd.running(programs, kind, gateway, *arguments, "--rate", PINGS_PER_S)
+    return bench_crowd.running(
+        programs, kind, gateway, *arguments, priority=programs.after_first
+    )
 
 
 def pause_ns(seconds):
@@ -85,31 +87,6 @@ def pause_ns(seconds):
     begin = time.monotonic_ns()
     time.sleep(seconds)
     return begin, time.monotonic_ns()
-
-
-@contextlib.contextmanager
-def crowd(programs, gateway, kind, connections, first_id):
-    binary = programs.gateway_binary.parent / "bench_storm_load"
-    command = [binary, kind, "--target", gateway.address, "--tls", VERSION]
-    command += ["--connections", connections, "--first-id", first_id]
-    if kind == "living":
-        command += ["--rate", PINGS_PER_S]
-    niceness = bench_programs.FIRST if kind == "living" else programs.after_first
-    pipe = subprocess.PIPE
-    process = programs.popen(
-        command, programs.cpus[1:2], niceness, stdin=pipe, stdout=pipe, text=True
-    )
-    try:
-        yield process
-    finally:
-        bench_programs.stop(process)
-
-
-def told(process):
-    line = process.stdout.readline()
-    if not line:
-        raise CannotMeasure("bench_storm_load ended without a word")
-    return json.loads(line)
 
 
 def run_result(arrivals, living):
@@ -148,10 +125,6 @@ def variant_result(settings, runs):
 def title(variant):
     settings = ", ".join(f"{key}={value}" for key, value in variant["settings"].items())
     return settings or "usual settings"
-
-
-def ms_text(values):
-    return " / ".join(f"{values[key] / 1000:.2f}" for key in PERCENTILES)
 
 
 def ratio_text(variant):

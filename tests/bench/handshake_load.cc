@@ -1,7 +1,5 @@
-#include <sys/prctl.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -12,6 +10,7 @@
 #include "common/address.h"
 #include "common/status.h"
 #include "tests/bench/handshake_client.h"
+#include "tests/bench/load_process.h"
 #include "tests/bench/load_window.h"
 #include "tests/bench/tls_context.h"
 
@@ -115,10 +114,7 @@ int run(int argc, char** argv) {
   }
   const Result<Address> target = Address::parse(options.target);
   if (!target.is_ok()) return fail(target.status().message());
-  // By default the kernel may be 50 us late, which is longer than many answers take.
-  prctl(PR_SET_TIMERSLACK, 1);
-  // OpenSSL writes without MSG_NOSIGNAL.
-  std::signal(SIGPIPE, SIG_IGN);
+  prepare_load_process();
   if (options.kind == "resumed" && options.tls != "1.3")
     return fail("--kind resumed: TLS 1.3 only");
   const TlsContext tls(options.tls, options.alpn);

@@ -1,5 +1,3 @@
-#include <signal.h>
-#include <sys/prctl.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -16,6 +14,7 @@
 #include "common/status.h"
 #include "tests/bench/http_protocol.h"
 #include "tests/bench/load_driver.h"
+#include "tests/bench/load_process.h"
 #include "tests/bench/load_window.h"
 #include "tests/bench/mqtt_protocol.h"
 #include "tests/bench/native_protocol.h"
@@ -224,10 +223,7 @@ int run(int argc, char** argv) {
   }
   const Result<Address> target = Address::parse(options.target);
   if (!target.is_ok()) return fail(target.status().message());
-  // By default the kernel may be 50 us late, which is longer than many answers take.
-  prctl(PR_SET_TIMERSLACK, 1);
-  // OpenSSL writes without MSG_NOSIGNAL.
-  signal(SIGPIPE, SIG_IGN);
+  prepare_load_process();
   const DeviceProtocol& protocol = protocol_called(options.protocol);
   std::optional<TlsContext> tls;
   if (!options.tls.empty()) tls.emplace(options.tls, protocol.alpn());

@@ -1,10 +1,8 @@
 #include <sched.h>
-#include <sys/prctl.h>
 #include <sys/select.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <iostream>
@@ -18,6 +16,7 @@
 #include "common/address.h"
 #include "common/histogram.h"
 #include "common/status.h"
+#include "tests/bench/load_process.h"
 #include "tests/bench/mute_client.h"
 #include "tests/bench/native_protocol.h"
 #include "tests/bench/ping_client.h"
@@ -234,10 +233,7 @@ int run(int argc, char** argv) {
   }
   const Result<Address> target = Address::parse(options.target);
   if (!target.is_ok()) return fail(target.status().message());
-  // By default the kernel may be 50 us late, which is longer than many answers take.
-  prctl(PR_SET_TIMERSLACK, 1);
-  // OpenSSL writes without MSG_NOSIGNAL.
-  std::signal(SIGPIPE, SIG_IGN);
+  prepare_load_process();
   if (mute.parsed()) return run_mute(target.value(), options);
   if (arriving.parsed()) return run_arriving(target.value(), options);
   return run_living(target.value(), options);
