@@ -10,7 +10,6 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "gateway/net/thread_priority.h"
 
 namespace holdfast {
 namespace {
@@ -66,7 +65,6 @@ void Loop::run(int cpu) {
   const std::string name = "hf-loop-" + std::to_string(index_);
   pthread_setname_np(pthread_self(), name.c_str());
   if (cpu >= 0) pin_to(cpu, index_);
-  prefer_short_waits();
   handler_.on_started();
   base_.run();
 }

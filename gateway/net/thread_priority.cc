@@ -5,13 +5,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace holdfast {
 namespace {
 
 constexpr uint64_t kSliceNs = 100'000;
-constexpr int kNiceness = 15;
+constexpr int kNiceness = 19;
 
 // The kernel's struct sched_attr as of Linux 3.14, which every later one takes. Its header cannot
 // stand beside <sched.h> of glibc 2.36, which has no name for the call either. Source:
@@ -30,18 +31,13 @@ static_assert(sizeof(SchedulingAttributes) == 48);
 
 }  // namespace
 
-void prefer_short_waits() {
+void give_way() {
   if (::sched_getscheduler(0) != SCHED_OTHER) return;
   SchedulingAttributes wanted;
-  wanted.nice = ::getpriority(PRIO_PROCESS, 0);  // it would be set to 0 with the rest
+  // On Linux this is the calling thread's alone, and going down needs no right (sched(7)).
+  wanted.nice = std::min(::getpriority(PRIO_PROCESS, 0) + kNiceness, 19);
   wanted.runtime_ns = kSliceNs;
   [[maybe_unused]] const long done = ::syscall(SYS_sched_setattr, 0, &wanted, 0);
-}
-
-void give_way() {
-  // On Linux this is the calling thread's alone, and going down needs no right (sched(7)).
-  [[maybe_unused]] const int done =
-      ::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + kNiceness);
 }
 
 }  // namespace holdfast

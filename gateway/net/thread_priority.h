@@ -1,17 +1,13 @@
 #pragma once
 
-// How the system's scheduler is to see the calling thread. What cannot be had is left as it is: both
-// only make waits shorter.
 namespace holdfast {
 
-// A loop: it runs for moments, and every one of them somebody waits for. It asks for slices of a
-// tenth of a millisecond, so that when it wakes it need not wait until whoever has the processor
-// has used up his of three. Heeded since Linux 6.12; before, nothing changes. No effect on a thread
-// under another policy than the usual one, which somebody chose for it.
-void prefer_short_waits();
-
-// A thread that computes for long: beside a loop it gets a thirtieth of a processor that both want,
-// so it gives way and yet is never starved.
+// How the scheduler is to see the calling thread, which computes for long: it gives way to loops,
+// and yet is never starved. Beside a loop it gets a seventieth of a processor that both want, and in
+// slices of a tenth of a millisecond: today's scheduler lets a thread finish its slice before one
+// that wakes has its turn, and who waits for a loop is a device. The slice is heeded since Linux
+// 6.12; before, the weight decides on waking. What cannot be had is left as it is, and so is a
+// thread under another policy than the usual one, which somebody chose for it.
 void give_way();
 
 }  // namespace holdfast

@@ -1,4 +1,6 @@
 
+#include <signal.h>
+
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
