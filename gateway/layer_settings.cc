@@ -36,6 +36,7 @@ std::shared_ptr<const LoopSettings> loop_settings(const Options& options,
   settings.sheds_when_full = options.limits.when_full == WhenFull::kShedIdlest;
   settings.tls = tls;
   settings.tls_handshakes_max = std::max(1u, options.tls.handshakes_max / loops);
+  settings.tls_idle_steps = options.tls.idle_steps;
   return std::make_shared<const LoopSettings>(std::move(settings));
 }
 

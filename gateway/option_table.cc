@@ -220,6 +220,7 @@ constexpr Setting<Options> kSettings[] = {
         number(100, 600'000, "milliseconds")),
     option<kTlsPart, &T::handshakes_max>("tls.handshakes_max", kLive,
         number(1, 1'000'000, "handshakes at the same time")),
+    option<kTlsPart, &T::idle_steps>("tls.idle_steps", kLive, number(0, 1024, "steps")),
     option<&Options::tls_handshake_threads>("tls.handshake_threads", kRestart,
         number(0, kHandshakeThreadsMax, "threads", "half as many as cores")),
 

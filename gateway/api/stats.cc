@@ -38,6 +38,8 @@ Json tls_json(const NodeView& view) {
       {"connections", view.sum(&LoopCounters::tls_connections)},
       {"handshakes_in_progress", view.sum(&LoopCounters::tls_handshaking)},
       {"handshakes_waiting", view.sum(&LoopCounters::tls_waiting)},
+      {"steps_in_loop", view.sum(&LoopCounters::tls_steps_in_loop)},
+      {"steps_on_threads", view.sum(&LoopCounters::tls_steps_on_threads)},
       {"full", established(false)},
       {"resumed", established(true)},
       {"failed", std::move(failed)},

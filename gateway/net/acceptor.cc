@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/protocol/native.h"
 #include "gateway/net/retry_delay.h"
+#include "gateway/net/thread_priority.h"
 
 namespace holdfast {
 namespace {
@@ -77,7 +78,8 @@ void Acceptor::stop() {
 
 void Acceptor::run() {
   pthread_setname_np(pthread_self(), "hf-accept");
-  read_mailbox();  // the limits come first
+  interrupt_nobody();  // newcomers wait for the living
+  read_mailbox();      // the limits come first
   resume();
   base_.run();
 }

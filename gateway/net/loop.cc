@@ -74,13 +74,15 @@ void Loop::run(int cpu) {
 // price.
 void Loop::on_poller_ready() {
   do {
-    const auto ready = poller_.poll(!is_rest_due_);
+    const auto ready = poller_.poll(!is_rest_due_ && !is_idle_due_);
     // Events leave the set in the order in which they came: those of a crowd (a million hang up at
     // once) would keep the tick and other threads' messages waiting for seconds.
     const bool is_overdue = poller_.is_full() && monotonic_ms() >= next_tick_ms_;
     if (poller_.is_woken() || is_overdue) handler_.on_wake();
     if (!ready.empty()) handler_.on_ready(ready);
     if (poller_.is_ticked() || is_overdue) on_tick();
+    const bool is_idle = ready.empty() && !poller_.is_woken() && !poller_.is_ticked();
+    if (is_idle && is_idle_due_ && !is_rest_due_) is_idle_due_ = handler_.on_idle();
   } while (!is_stopping_ && !is_rest_due_);
 }
 
@@ -93,6 +95,8 @@ void Loop::on_tick() {
 void Loop::on_rest() {
   is_rest_due_ = false;
   handler_.on_rest();
+  // libevent waits for descriptors, not for idleness.
+  if (is_idle_due_) on_poller_ready();
 }
 
 }  // namespace holdfast

@@ -24,6 +24,8 @@ class LoopHandler {
   // is taken up by on_rest(), after events had their turn.
   virtual Milliseconds on_tick() = 0;
   virtual void on_rest() = 0;
+  // Nothing waits for the loop. Does a little of what can wait; true when there is more of it.
+  virtual bool on_idle() = 0;
 };
 
 // One pinned thread with a libevent base, whose events are the connection poller (the mailbox's wake
@@ -47,6 +49,8 @@ class Loop final {
   void stop();
   // Calls on_rest() in the next round.
   void run_rest_soon();
+  // Calls on_idle() when nothing else is to be done, until it says that it has no more.
+  void run_when_idle() { is_idle_due_ = true; }
 
  private:
   void run(int cpu);
@@ -63,6 +67,7 @@ class Loop final {
   const int wake_fd_;
   uint64_t next_tick_ms_ = 0;
   bool is_rest_due_ = false;
+  bool is_idle_due_ = false;
   bool is_stopping_ = false;
   std::thread thread_;
 };

@@ -40,4 +40,10 @@ void give_way() {
   [[maybe_unused]] const long done = ::syscall(SYS_sched_setattr, 0, &wanted, 0);
 }
 
+void interrupt_nobody() {
+  if (::sched_getscheduler(0) != SCHED_OTHER) return;
+  const sched_param none{};
+  [[maybe_unused]] const int done = ::sched_setscheduler(0, SCHED_BATCH, &none);
+}
+
 }  // namespace holdfast

@@ -10,4 +10,9 @@ namespace holdfast {
 // thread under another policy than the usual one, which somebody chose for it.
 void give_way();
 
+// The calling thread takes a processor from nobody that is running: it waits for a free one, or for
+// the running thread's pause or the end of its slice. Others lose nothing over it, and what comes
+// meanwhile is done in one go.
+void interrupt_nobody();
+
 }  // namespace holdfast

@@ -8,7 +8,7 @@
 #include "common/small_file.h"
 #include "gateway/net/certificate_dates.h"
 #include "gateway/net/certificate_names.h"
-#include "gateway/net/tls_handshake.h"
+#include "gateway/net/tls_secret_tap.h"
 
 namespace holdfast {
 namespace {
@@ -104,6 +104,12 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::load(
     const TlsContextSettings& settings, std::shared_ptr<TicketKeys> ticket_keys) {
   HF_CHECK(!settings.certificates.empty() && ticket_keys != nullptr);
   ERR_clear_error();
+  if (!TlsSecretTap::load()) {
+    return Status::error(
+        "OpenSSL's configuration admits no provider but its own (default_properties, as for FIPS), "
+        "and the gateway needs one to carry TLS 1.3: " +
+        take_openssl_error());
+  }
   const std::shared_ptr<TlsContext> context(new TlsContext(settings, std::move(ticket_keys)));
   Status status = context->load_client_ca(settings.client_ca);
   for (const TlsCertificateFiles& files : settings.certificates) {
@@ -158,7 +164,7 @@ void TlsContext::ask_for_certificates(SSL_CTX* native) {
 // All of a listener's are alike but for their certificates: a handshake takes much of its policy
 // from the one that it began with, and some from the one that SNI chose.
 Result<SslContextHandle> TlsContext::make_native() {
-  SslContextHandle native(SSL_CTX_new(TLS_server_method()));
+  SslContextHandle native(SSL_CTX_new_ex(nullptr, TlsSecretTap::kProperties, TLS_server_method()));
   if (native == nullptr || !set_protocol(native.get())) {
     return Status::error("this OpenSSL cannot speak the TLS that is wanted: " +
                          take_openssl_error());
@@ -168,7 +174,6 @@ Result<SslContextHandle> TlsContext::make_native() {
   const auto bytes = static_cast<unsigned int>(session_context_.size());
   HF_CHECK(SSL_CTX_set_session_id_context(raw, session_context_.data(), bytes) == 1);
   SSL_CTX_set_app_data(raw, this);
-  TlsHandshake::watch_secrets(raw);
   SSL_CTX_set_tlsext_servername_callback(raw, &TlsContext::on_server_name);
   SSL_CTX_set_tlsext_servername_arg(raw, this);
   SSL_CTX_set_tlsext_status_cb(raw, &TlsContext::on_status_request);

@@ -61,9 +61,11 @@ class TlsContext final {
   // brings back the certificate of the first handshake, which may have run out since.
   bool still_admits(const SSL* ssl) const;
 
+  bool asks_for_certificates() const { return client_auth_ != TlsClientAuth::kOff; }
+
   // HELLO's id must be one of device_names(), if the client has shown a certificate.
   bool checks_device_id() const {
-    return client_auth_ != TlsClientAuth::kOff && device_id_source_ != DeviceIdSource::kNone;
+    return asks_for_certificates() && device_id_source_ != DeviceIdSource::kNone;
   }
   std::vector<std::string> device_names(const X509& certificate) const;
 

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 
 #include <algorithm>
+#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -82,60 +83,74 @@ bool aead_of(const SSL_CIPHER* cipher, TlsAead& aead) {
 
 }  // namespace
 
-void TlsHandshake::watch_secrets(SSL_CTX* context) {
-  SSL_CTX_set_keylog_callback(context, &TlsHandshake::on_secret);
-}
-
 TlsHandshake::TlsHandshake(std::shared_ptr<const TlsContext> context)
     : context_(std::move(context)) {}
 
-TlsHandshake::~TlsHandshake() {
-  OPENSSL_cleanse(&client_secret_, sizeof client_secret_);
-  OPENSSL_cleanse(&server_secret_, sizeof server_secret_);
-}
-
-// A line of OpenSSL's key log: label, client random, secret.
-void TlsHandshake::on_secret(const SSL* ssl, const char* line) {
-  auto* const handshake = static_cast<TlsHandshake*>(SSL_get_app_data(ssl));
-  const std::string_view text(line);
-  const std::string_view label = text.substr(0, text.find(' '));
-  const std::string_view secret = text.substr(text.rfind(' ') + 1);
-  if (handshake == nullptr) return;
-  bool is_read = true;
-  if (label == "CLIENT_TRAFFIC_SECRET_0") {
-    is_read = read_hex_secret(secret, handshake->client_secret_);
-  } else if (label == "SERVER_TRAFFIC_SECRET_0") {
-    is_read = read_hex_secret(secret, handshake->server_secret_);
-  }
-  HF_CHECK(is_read);
-}
+TlsHandshake::~TlsHandshake() { OPENSSL_cleanse(&secrets_, sizeof secrets_); }
 
 bool TlsHandshake::add_input(std::span<const std::byte> bytes) {
   input_.insert(input_.end(), bytes.begin(), bytes.end());
   return !announces_too_much(input_) && input_.size() <= kInputBytesMax;
 }
 
+bool TlsHandshake::is_short() const {
+  return !context_->asks_for_certificates() && input_.size() <= kShortInputBytesMax;
+}
+
 bool TlsHandshake::has_whole_record() const { return whole_record_bytes(input_) > 0; }
+
+// OpenSSL reads what has come and writes what is to be sent where they are.
+const BIO_METHOD* TlsHandshake::bio_method() {
+  static BIO_METHOD* const method = [] {
+    BIO_METHOD* const made =
+        BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "a handshake's bytes");
+    const bool is_made = made != nullptr && BIO_meth_set_read(made, &TlsHandshake::on_read) == 1 &&
+                         BIO_meth_set_write(made, &TlsHandshake::on_write) == 1 &&
+                         BIO_meth_set_ctrl(made, [](BIO*, int command, long, void*) -> long {
+                           return command == BIO_CTRL_FLUSH ? 1 : 0;
+                         }) == 1;
+    HF_CHECK(is_made);
+    return made;
+  }();
+  return method;
+}
+
+int TlsHandshake::on_read(BIO* bio, char* bytes, int wanted) {
+  auto& self = *static_cast<TlsHandshake*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  const size_t count = std::min(static_cast<size_t>(wanted), self.readable_ - self.read_);
+  if (count == 0) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  std::memcpy(bytes, self.input_.data() + self.read_, count);
+  self.read_ += count;
+  return static_cast<int>(count);
+}
+
+int TlsHandshake::on_write(BIO* bio, const char* bytes, int count) {
+  auto& self = *static_cast<TlsHandshake*>(BIO_get_data(bio));
+  const auto* const begin = reinterpret_cast<const std::byte*>(bytes);
+  self.output_.insert(self.output_.end(), begin, begin + count);
+  return count;
+}
 
 bool TlsHandshake::open() {
   ssl_.reset(SSL_new(context_->native()));
-  if (ssl_ == nullptr) return false;
-  rx_ = BIO_new(BIO_s_mem());
-  tx_ = BIO_new(BIO_s_mem());
-  SSL_set_bio(ssl_.get(), rx_, tx_);
-  if (rx_ == nullptr || tx_ == nullptr) return false;
+  BIO* const bio = ssl_ == nullptr ? nullptr : BIO_new(bio_method());
+  if (bio == nullptr) return false;
+  BIO_set_data(bio, this);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl_.get(), bio, bio);
   SSL_set_accept_state(ssl_.get());
-  return SSL_set_app_data(ssl_.get(), this) == 1;
+  return true;
 }
 
 TlsHandshake::Status TlsHandshake::step() {
   ERR_clear_error();
   output_.clear();
   status_ = run();
-  if (status_ != Status::kWantsInput) {
-    ssl_.reset();
-    rx_ = tx_ = nullptr;
-  }
+  if (status_ != Status::kWantsInput) ssl_.reset();
   return status_;
 }
 
@@ -146,15 +161,12 @@ TlsHandshake::Status TlsHandshake::run() {
   std::span<const std::byte> rest = input_;
   while (const size_t bytes = whole_record_bytes(rest)) rest = rest.subspan(bytes);
   if (announces_too_much(rest)) return fail(TlsFailure::kProtocolError);
-  const size_t whole = input_.size() - rest.size();
-  if (whole > 0) {
-    const int put = BIO_write(rx_, input_.data(), static_cast<int>(whole));
-    if (put != static_cast<int>(whole)) return fail(TlsFailure::kInternal);
-    input_.erase(input_.begin(), input_.begin() + static_cast<ptrdiff_t>(whole));
-  }
+  readable_ = input_.size() - rest.size();
+  read_ = 0;
+  const TlsSecretTap tap(secrets_);
   const int result = SSL_do_handshake(ssl_.get());
   const int error = SSL_get_error(ssl_.get(), result);
-  take_output();
+  input_.erase(input_.begin(), input_.begin() + static_cast<ptrdiff_t>(read_));
   note_records();
   if (result == 1) return finish();
   if (error == SSL_ERROR_WANT_READ) return Status::kWantsInput;
@@ -172,14 +184,6 @@ TlsHandshake::Status TlsHandshake::fail_by_openssl(int error) {
   ERR_clear_error();
   if (error != SSL_ERROR_SSL || code == 0) return fail(TlsFailure::kInternal);
   return fail(failure_of(ERR_GET_REASON(code)));
-}
-
-void TlsHandshake::take_output() {
-  char* bytes = nullptr;
-  const long count = BIO_get_mem_data(tx_, &bytes);
-  const auto* const begin = reinterpret_cast<const std::byte*>(bytes);
-  if (count > 0) output_.assign(begin, begin + count);
-  [[maybe_unused]] const int done = BIO_reset(tx_);
 }
 
 // How far this side's own records have come, which OpenSSL does not tell.
@@ -210,10 +214,6 @@ TlsHandshake::Status TlsHandshake::finish() {
     return fail(TlsFailure::kInternal);
   }
   note_facts();
-  char* bytes = nullptr;
-  const long count = BIO_get_mem_data(rx_, &bytes);
-  const auto* const begin = reinterpret_cast<const std::byte*>(bytes);
-  if (count > 0) input_.insert(input_.begin(), begin, begin + count);
   return Status::kDone;
 }
 
@@ -222,10 +222,10 @@ bool TlsHandshake::make_records(TlsAead aead) {
     if (!make_tls12_records(aead)) return false;
   } else {
     const size_t wanted = aead == TlsAead::kAes256Gcm ? 48 : 32;
-    if (client_secret_.size != wanted || server_secret_.size != wanted) return false;
+    if (secrets_.client.size != wanted || secrets_.server.size != wanted) return false;
     // The client waits for this side's Finished before it sends its own. So what the last step has
     // written under the keys of data are tickets, and nothing was written before it.
-    records_ = TlsRecords::of_tls13(aead, client_secret_, server_secret_, data_records_written_);
+    records_ = TlsRecords::of_tls13(aead, secrets_.client, secrets_.server, data_records_written_);
   }
   const uint8_t mode = SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl_.get()));
   if (mode >= TLSEXT_max_fragment_length_512 && mode <= TLSEXT_max_fragment_length_4096) {

@@ -11,6 +11,7 @@
 #include "gateway/net/tls_context.h"
 #include "gateway/net/tls_outcome.h"
 #include "gateway/net/tls_records.h"
+#include "gateway/net/tls_secret_tap.h"
 
 namespace holdfast {
 
@@ -42,9 +43,6 @@ class TlsHandshake final {
     kFailed,      // failure() says why; the output tells the client
   };
 
-  // Makes `context` tell handshakes their secrets. Before any handshake uses it.
-  static void watch_secrets(SSL_CTX* context);
-
   explicit TlsHandshake(std::shared_ptr<const TlsContext> context);
   TlsHandshake(const TlsHandshake&) = delete;
   TlsHandshake& operator=(const TlsHandshake&) = delete;
@@ -52,6 +50,9 @@ class TlsHandshake final {
 
   // Before a step: what the client has sent. False when it is more than any client has to say.
   [[nodiscard]] bool add_input(std::span<const std::byte> bytes);
+  // The next step is one of a usual client: no certificate to verify, no list of hundreds of
+  // tickets to try, each of which lets the client say how long it takes.
+  bool is_short() const;
   // A whole record waits: a step would come further.
   bool has_whole_record() const;
 
@@ -59,6 +60,7 @@ class TlsHandshake final {
   Status step();
 
   Status status() const { return status_; }
+  int steps() const { return steps_; }
   TlsFailure failure() const { return failure_; }
   // OpenSSL's words for it, for the log.
   const std::string& failure_text() const { return failure_text_; }
@@ -73,14 +75,16 @@ class TlsHandshake final {
 
  private:
   static constexpr int kStepsMax = 64;
+  static constexpr size_t kShortInputBytesMax = 1024;
 
-  static void on_secret(const SSL* ssl, const char* line);
+  static const BIO_METHOD* bio_method();
+  static int on_read(BIO* bio, char* bytes, int wanted);
+  static int on_write(BIO* bio, const char* bytes, int count);
   bool open();
   Status run();
   Status fail(TlsFailure failure);
   Status fail_by_openssl(int error);
   Status finish();
-  void take_output();
   void note_records();
   bool make_records(TlsAead aead);
   bool make_tls12_records(TlsAead aead);
@@ -88,17 +92,16 @@ class TlsHandshake final {
 
   std::shared_ptr<const TlsContext> context_;
   SslHandle ssl_;
-  BIO* rx_ = nullptr;  // the object's own
-  BIO* tx_ = nullptr;
   std::vector<std::byte> input_;
+  size_t readable_ = 0;  // of input_, by OpenSSL: whole records
+  size_t read_ = 0;      // of these
   std::vector<std::byte> output_;
   Status status_ = Status::kWantsInput;
   TlsFailure failure_ = TlsFailure::kInternal;
   std::string failure_text_;
   int steps_ = 0;
 
-  TlsSecret client_secret_;
-  TlsSecret server_secret_;
+  Tls13Secrets secrets_;
   uint64_t data_records_written_ = 0;  // by the last step
   bool has_changed_cipher_ = false;    // TLS 1.2: what this side writes is sealed
   TlsDirection finished_;              // TLS 1.2: iv's last eight bytes are Finished's nonce

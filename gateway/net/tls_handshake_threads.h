@@ -20,6 +20,7 @@ struct HandshakeJob {
   LoopIndex loop = 0;
   uint32_t slot = 0;
   uint32_t generation = 0;
+  int64_t took_us = 0;  // the step, of a processor's time
 };
 
 // The threads' way back to the loops.
@@ -30,9 +31,10 @@ class HandshakeSink {
   virtual void post_stepped(uint32_t thread, HandshakeJob&& job) = 0;
 };
 
-// The threads that do the steps of TLS handshakes, so that none of them, a third of a millisecond
-// to one of computing each, ever stands between a living session and its PONG. They are below the
-// loops in the scheduler's eyes, and own nothing: a job is worked on and sent back.
+// The threads that do the steps of TLS handshakes which loops do not do themselves, so that no crowd
+// of them, at hundreds of microseconds of computing each, and no long one ever stands between a
+// living session and its PONG. They are below the loops in the scheduler's eyes, and own nothing: a
+// job is worked on and sent back.
 // Thread: start() and stop() from the thread that made it; post() from the loop that it names.
 // Limit: kJobsPerLoopMax jobs of each loop at each thread; post() refuses beyond them.
 class TlsHandshakeThreads final {

@@ -98,8 +98,8 @@ TlsSecret TlsRecords::secret_of(const TlsDirection& direction) const {
 void TlsRecords::set_secret(TlsDirection& direction, const TlsSecret& secret) {
   HF_CHECK(secret.size == secret_bytes());
   direction.secret = secret.bytes;
-  tls13_expand_label(secret, "key", std::span(direction.key).first(tls_key_bytes(aead_)));
-  tls13_expand_label(secret, "iv", direction.iv);
+  tls13_expand_label(secret, "key", {}, std::span(direction.key).first(tls_key_bytes(aead_)));
+  tls13_expand_label(secret, "iv", {}, direction.iv);
 }
 
 void TlsRecords::change_key(TlsDirection& direction, uint64_t& sequence) {
@@ -178,10 +178,11 @@ TlsRecords::Opened TlsRecords::on_plain(ContentType type, std::span<std::byte> p
   return bad(TlsAlert::kUnexpectedMessage);
 }
 
-TlsRecords::Opened TlsRecords::on_alert(std::span<const std::byte> plain) const {
+TlsRecords::Opened TlsRecords::on_alert(std::span<const std::byte> plain) {
   if (plain.size() != kAlertBytes) return bad(TlsAlert::kDecodeError);
   const auto alert = static_cast<TlsAlert>(plain[1]);
-  if (alert == TlsAlert::kCloseNotify) return {.kind = Kind::kEnd};
+  has_ended_ = alert == TlsAlert::kCloseNotify;
+  if (has_ended_) return {.kind = Kind::kEnd};
   // In TLS 1.3 the level says nothing (RFC 8446, 6).
   const bool is_warning =
       version_ == TlsVersion::k12 ? plain[0] == kWarning : alert == TlsAlert::kUserCanceled;

@@ -95,6 +95,8 @@ class TlsRecords final {
   // The most that a peer wants to get in one record (RFC 6066, 4).
   void set_plain_bytes_max(uint16_t bytes) { plain_bytes_max_ = bytes; }
   TlsVersion version() const { return version_; }
+  // The peer's close_notify has come.
+  bool has_ended() const { return has_ended_; }
 
  private:
   static constexpr uint8_t kKeyUpdatesInARowMax = 32;
@@ -118,7 +120,7 @@ class TlsRecords final {
   size_t seal_record(ContentType type, std::span<const std::byte> plain, std::byte* out,
                      TlsCipher& cipher);
   Opened on_plain(ContentType type, std::span<std::byte> plain);
-  Opened on_alert(std::span<const std::byte> plain) const;
+  Opened on_alert(std::span<const std::byte> plain);
   Opened on_handshake(std::span<const std::byte> plain);
 
   TlsDirection reading_;
@@ -129,6 +131,7 @@ class TlsRecords final {
   TlsAead aead_ = TlsAead::kAes128Gcm;
   TlsVersion version_ = TlsVersion::k13;
   uint8_t key_updates_in_a_row_ = 0;
+  bool has_ended_ = false;
 };
 
 static_assert(sizeof(TlsRecords) == 208);

@@ -2,34 +2,72 @@
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/hmac.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "common/check.h"
 
 namespace holdfast {
+namespace {
 
-void tls13_expand_label(const TlsSecret& secret, std::string_view label, std::span<uint8_t> out) {
+// HMAC, set up but for its key: looking the algorithms up takes longer than a short message.
+class Hmac final {
+ public:
+  explicit Hmac(const char* hash) {
+    EVP_MAC* const mac = EVP_MAC_fetch(nullptr, OSSL_MAC_NAME_HMAC, nullptr);
+    HF_CHECK(mac != nullptr);
+    context_ = EVP_MAC_CTX_new(mac);
+    EVP_MAC_free(mac);
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>(hash), 0),
+        OSSL_PARAM_construct_end(),
+    };
+    HF_CHECK(context_ != nullptr && EVP_MAC_CTX_set_params(context_, params) == 1);
+  }
+  Hmac(const Hmac&) = delete;
+  Hmac& operator=(const Hmac&) = delete;
+  ~Hmac() { EVP_MAC_CTX_free(context_); }
+
+  void sign(std::span<const uint8_t> key, std::span<const uint8_t> message,
+            std::span<uint8_t> out) {
+    size_t bytes = 0;
+    HF_CHECK(EVP_MAC_init(context_, key.data(), key.size(), nullptr) == 1 &&
+             EVP_MAC_update(context_, message.data(), message.size()) == 1 &&
+             EVP_MAC_final(context_, out.data(), &bytes, out.size()) == 1);
+  }
+
+ private:
+  EVP_MAC_CTX* context_ = nullptr;
+};
+
+Hmac& hmac_of(const TlsSecret& secret) {
+  thread_local Hmac sha256("SHA256");
+  thread_local Hmac sha384("SHA384");
+  return secret.size == kTlsSecretBytesMax ? sha384 : sha256;
+}
+
+}  // namespace
+
+void tls13_expand_label(const TlsSecret& secret, std::string_view label,
+                        std::span<const uint8_t> context, std::span<uint8_t> out) {
   constexpr std::string_view kPrefix = "tls13 ";
-  HF_CHECK(out.size() <= secret.size && label.size() <= 16);
+  HF_CHECK(out.size() <= secret.size && label.size() <= kTls13LabelBytesMax &&
+           context.size() <= kTlsSecretBytesMax);
   // HkdfLabel, and the counter of HKDF's first and only block (RFC 5869, 2.3).
-  std::array<uint8_t, 32> info{};
+  std::array<uint8_t, 4 + kPrefix.size() + kTls13LabelBytesMax + kTlsSecretBytesMax + 1> info{};
   size_t size = 0;
   info[size++] = 0;
   info[size++] = static_cast<uint8_t>(out.size());
   info[size++] = static_cast<uint8_t>(kPrefix.size() + label.size());
   for (const char c : kPrefix) info[size++] = static_cast<uint8_t>(c);
   for (const char c : label) info[size++] = static_cast<uint8_t>(c);
-  info[size++] = 0;  // an empty context
+  info[size++] = static_cast<uint8_t>(context.size());
+  for (const uint8_t byte : context) info[size++] = byte;
   info[size++] = 1;
   std::array<uint8_t, EVP_MAX_MD_SIZE> block{};
-  unsigned int block_bytes = 0;
-  HF_CHECK(HMAC(secret.hash(), secret.bytes.data(), secret.size, info.data(), size, block.data(),
-                &block_bytes) != nullptr);
+  hmac_of(secret).sign(secret.span(), std::span(info).first(size), block);
   std::copy_n(block.begin(), out.size(), out.begin());
   OPENSSL_cleanse(block.data(), block.size());
 }
@@ -37,7 +75,7 @@ void tls13_expand_label(const TlsSecret& secret, std::string_view label, std::sp
 TlsSecret tls13_next_secret(const TlsSecret& secret) {
   TlsSecret next;
   next.size = secret.size;
-  tls13_expand_label(secret, "traffic upd", {next.bytes.data(), next.size});
+  tls13_expand_label(secret, "traffic upd", {}, {next.bytes.data(), next.size});
   return next;
 }
 
@@ -64,17 +102,6 @@ bool tls12_key_block(const Tls12Secrets& secrets, std::span<uint8_t> out) {
       context != nullptr && EVP_KDF_derive(context, out.data(), out.size(), params) == 1;
   EVP_KDF_CTX_free(context);
   return is_done;
-}
-
-bool read_hex_secret(std::string_view text, TlsSecret& secret) {
-  if (text.size() != 64 && text.size() != 96) return false;
-  for (size_t i = 0; i < text.size(); i += 2) {
-    const char* const digits = text.data() + i;
-    const auto [end, error] = std::from_chars(digits, digits + 2, secret.bytes[i / 2], 16);
-    if (error != std::errc{} || end != digits + 2) return false;
-  }
-  secret.size = static_cast<uint8_t>(text.size() / 2);
-  return true;
 }
 
 }  // namespace holdfast

@@ -13,6 +13,7 @@
 namespace holdfast {
 
 inline constexpr size_t kTlsSecretBytesMax = 48;  // SHA-384's
+inline constexpr size_t kTls13LabelBytesMax = 16;
 
 // A traffic secret of TLS 1.3: 32 bytes under SHA-256, 48 under SHA-384.
 struct TlsSecret {
@@ -20,11 +21,12 @@ struct TlsSecret {
   uint8_t size = 0;
 
   std::span<const uint8_t> span() const { return {bytes.data(), size}; }
-  const EVP_MD* hash() const { return size == kTlsSecretBytesMax ? EVP_sha384() : EVP_sha256(); }
 };
 
-// HKDF-Expand-Label with an empty context. `out`: at most a hash's length. Source: RFC 8446, 7.1.
-void tls13_expand_label(const TlsSecret& secret, std::string_view label, std::span<uint8_t> out);
+// HKDF-Expand-Label. `label`: kTls13LabelBytesMax; `context`: a hash or nothing; `out`: at most a
+// hash's length. Source: RFC 8446, 7.1.
+void tls13_expand_label(const TlsSecret& secret, std::string_view label,
+                        std::span<const uint8_t> context, std::span<uint8_t> out);
 
 // The secret that follows a KeyUpdate. Source: RFC 8446, 7.2.
 TlsSecret tls13_next_secret(const TlsSecret& secret);
@@ -39,8 +41,5 @@ struct Tls12Secrets {
 
 // key_block of RFC 5246, 6.3. False when OpenSSL has no such PRF (a build without TLS 1.2).
 [[nodiscard]] bool tls12_key_block(const Tls12Secrets& secrets, std::span<uint8_t> out);
-
-// Reads a secret in hexadecimal digits, as OpenSSL's key log writes it. False when it is none.
-[[nodiscard]] bool read_hex_secret(std::string_view text, TlsSecret& secret);
 
 }  // namespace holdfast

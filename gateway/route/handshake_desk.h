@@ -11,20 +11,26 @@
 
 namespace holdfast {
 
-// Where one loop's connections ask for a step of their TLS handshake. Steps go out to the threads
-// as these have room: those of handshakes that have begun first, then, in the order in which they
-// came and while few enough are going on, the first steps of others.
+// Where one loop's connections ask for a step of their TLS handshake. A few short ones are kept for
+// the loop's own idle moments. The others go out to the threads as these have room: those of
+// handshakes that have begun first, then, in the order in which they came and while few enough are
+// going on, the first steps of others.
 // Thread: the owning loop only.
-// Limit: `begun_max` handshakes going on; each thread's kJobsPerLoopMax.
+// Limit: `begun_max` handshakes going on; `kept_max` steps kept; each thread's kJobsPerLoopMax.
 class HandshakeDesk final {
  public:
   HandshakeDesk(LoopIndex loop, TlsHandshakeThreads& threads)
       : loop_(loop), threads_(threads), out_(threads.count()) {}
 
   void set_begun_max(uint32_t max) { begun_max_ = max; }
+  void set_kept_max(size_t max) { kept_max_ = max; }
 
-  void ask(uint32_t slot, uint32_t generation, bool is_begun) {
-    (is_begun ? begun_asking_ : new_asking_).push_back({slot, generation});
+  // `is_short`: the loop itself may do it.
+  void ask(uint32_t slot, uint32_t generation, bool is_begun, bool is_short) {
+    const Name name{slot, generation, is_begun};
+    const bool may_begin = is_begun || (new_asking_.empty() && begun_ < begun_max_);
+    const bool is_kept = is_short && may_begin && kept_.size() < kept_max_;
+    (is_kept ? kept_ : asking_queue(name)).push_back(name);
   }
 
   // Hands out what may go. take(slot, generation) gives the handshake, or null when its connection
@@ -38,9 +44,37 @@ class HandshakeDesk final {
       const Name name = asking.front();
       asking.pop_front();
       std::unique_ptr<TlsHandshake> handshake = take(name.slot, name.generation);
-      if (handshake == nullptr) continue;
-      post({std::move(handshake), loop_, name.slot, name.generation});
+      if (handshake != nullptr) post(job_of(name, std::move(handshake)));
     }
+  }
+
+  bool has_kept() const { return !kept_.empty(); }
+  // The next step for the loop itself; without a handshake when there is none. `take` as above.
+  template <class Take>
+  HandshakeJob next_kept(Take&& take) {
+    while (has_kept()) {
+      const Name name = kept_.front();
+      kept_.pop_front();
+      ++kept_done_;
+      if (!name.is_begun && begun_ >= begun_max_) {
+        new_asking_.push_back(name);
+        continue;
+      }
+      std::unique_ptr<TlsHandshake> handshake = take(name.slot, name.generation);
+      if (handshake != nullptr) return job_of(name, std::move(handshake));
+    }
+    return {};
+  }
+  // At every tick: what was kept at the last one already has waited long enough for an idle moment,
+  // and is the threads' too from now on.
+  void let_go_of_stale() {
+    while (kept_done_ < kept_at_tick_ && has_kept()) {
+      asking_queue(kept_.front()).push_back(kept_.front());
+      kept_.pop_front();
+      ++kept_done_;
+    }
+    kept_at_tick_ = kept_.size();
+    kept_done_ = 0;
   }
 
   void note_begun() { ++begun_; }
@@ -56,7 +90,19 @@ class HandshakeDesk final {
   struct Name {
     uint32_t slot;
     uint32_t generation;
+    bool is_begun;
   };
+
+  HandshakeJob job_of(const Name& name, std::unique_ptr<TlsHandshake> handshake) const {
+    return {.handshake = std::move(handshake),
+            .loop = loop_,
+            .slot = name.slot,
+            .generation = name.generation};
+  }
+
+  std::deque<Name>& asking_queue(const Name& name) {
+    return name.is_begun ? begun_asking_ : new_asking_;
+  }
 
   bool has_room() const { return out_[idlest_thread()] < TlsHandshakeThreads::kJobsPerLoopMax; }
 
@@ -75,6 +121,10 @@ class HandshakeDesk final {
   std::vector<uint32_t> out_;  // jobs at each thread or on their way back
   std::deque<Name> begun_asking_;
   std::deque<Name> new_asking_;
+  std::deque<Name> kept_;
+  size_t kept_max_ = 0;
+  size_t kept_at_tick_ = 0;
+  size_t kept_done_ = 0;  // since then
   uint32_t begun_ = 0;
   uint32_t begun_max_ = 1;
 };

@@ -29,9 +29,11 @@ struct LoopCounters {
   Counter cpu_us;          // the thread's user and system time
   std::array<Counter, kCloseReasons> closed;
 
-  Counter tls_connections;  // within TLS now, handshakes included
-  Counter tls_handshaking;  // handshakes begun and not over now
-  Counter tls_waiting;      // handshakes that wait for their turn now
+  Counter tls_connections;       // within TLS now, handshakes included
+  Counter tls_handshaking;       // handshakes begun and not over now
+  Counter tls_waiting;           // handshakes that wait for their turn now
+  Counter tls_steps_in_loop;     // steps of handshakes that it did in idle moments
+  Counter tls_steps_on_threads;  // steps that threads did for it
   // Handshakes that came to a connection, by version and whether a session was resumed.
   std::array<std::array<Counter, 2>, 2> tls_established;
   std::array<Counter, kTlsFailures> tls_failed;

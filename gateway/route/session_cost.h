@@ -6,9 +6,11 @@
 #include "gateway/route/directory.h"
 #include "gateway/session/session_record.h"
 #include "gateway/session/session_table.h"
+#include "gateway/session/tls_connection.h"
 
 // What one idle authenticated session takes of user memory, by the sizes of what it consists of.
-// tests/bench/run memory and tests/vm/run measure the same as slopes of the resident set.
+// tests/bench/run memory, tests/bench/run tls_memory and tests/vm/run measure the same as slopes of
+// the resident set.
 namespace holdfast::session_cost {
 
 // Device ids up to 19 characters at an IPv4 address, no attributes; beyond that the identity takes
@@ -32,6 +34,14 @@ inline constexpr size_t kAllocatorBytes = ((kChunkBytes + SessionTable::kPageByt
 
 inline constexpr size_t kSum = kHotRecordBytes + kColdRecordBytes + kIdentityBytes +
                                kDirectoryBytes + kArenaBytes + kAllocatorBytes;
+
+// Within TLS it has these besides. OpenSSL's object is gone.
+inline constexpr size_t kTlsKeysBytes = 2 * sizeof(TlsDirection);
+inline constexpr size_t kTlsRecordsBytes = sizeof(TlsRecords) - kTlsKeysBytes;
+inline constexpr size_t kTlsConnectionBytes = sizeof(TlsConnection) - sizeof(TlsRecords);
+inline constexpr size_t kTlsPlaceBytes = PartPool<TlsConnection>::kBytesBesidePart;
+inline constexpr size_t kTlsSum =
+    kTlsKeysBytes + kTlsRecordsBytes + kTlsConnectionBytes + kTlsPlaceBytes;
 
 inline constexpr size_t kBudgetBytes = 160;
 inline constexpr size_t kAimBytes = 96;

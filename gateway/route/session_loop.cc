@@ -69,6 +69,7 @@ void SessionLoop::on_wake() {
 
 Milliseconds SessionLoop::on_tick() {
   measure_tick();
+  desk_.let_go_of_stale();
   do_due_work();
   const Milliseconds wait{table_.wheel.ms_until_tick(wrapping_now(), kTickWaitMsMax)};
   tick_planned_us_ = monotonic_us() + static_cast<uint64_t>(wait.count()) * 1000;
@@ -76,6 +77,14 @@ Milliseconds SessionLoop::on_tick() {
 }
 
 void SessionLoop::on_rest() { do_due_work(); }
+
+// A step of a handshake that waits: nobody else does.
+bool SessionLoop::on_idle() {
+  now_ = wrapping_now();
+  do_kept_step();
+  end_round();
+  return desk_.has_kept();
+}
 
 void SessionLoop::do_due_work() {
   now_ = wrapping_now();

@@ -124,6 +124,7 @@ void SessionLoop::handle(StopDrain&&) { is_draining_ = false; }
 void SessionLoop::handle(ApplySettings&& command) {
   settings_ = std::move(command.settings);
   desk_.set_begun_max(settings_->tls_handshakes_max);
+  desk_.set_kept_max(settings_->tls_idle_steps);
 }
 
 void SessionLoop::handle(StopLoop&&) {

@@ -11,6 +11,8 @@
 namespace holdfast {
 namespace {
 
+// What a living session may have to wait for one step that its loop does in an idle moment.
+constexpr int64_t kIdleStepUsMax = 400;
 // How long a handshake may wait for its client while others wait for their turn.
 constexpr int32_t kCrowdedGraceMs = 1000;
 // Connections looked at for such handshakes in a tick.
@@ -98,29 +100,59 @@ bool SessionLoop::waits_for_step(uint32_t slot, uint32_t events) {
 void SessionLoop::ask_for_step(uint32_t slot) {
   TlsEntry& entry = *table_.tls(slot)->entry;
   entry.is_asked = true;
-  desk_.ask(slot, table_.hot(slot).generation, entry.is_begun);
+  const bool is_short = entry.handshake->is_short() && first_step_us_ <= kIdleStepUsMax;
+  desk_.ask(slot, table_.hot(slot).generation, entry.is_begun, is_short);
   hand_out_steps();
 }
 
 void SessionLoop::hand_out_steps() {
-  desk_.hand_out([this](uint32_t slot, uint32_t generation) -> std::unique_ptr<TlsHandshake> {
-    const bool is_current = table_.is_current(slot, generation) &&
-                            table_.hot(slot).state == SessionState::kTlsHandshake;
-    if (!is_current) return nullptr;
-    TlsConnection& tls = *table_.tls(slot);
-    if (!tls.entry->is_begun) {
-      io_bytes_ -= tls.allocated_bytes();
-      tls.entry->is_begun = true;
-      io_bytes_ += tls.allocated_bytes();
-      desk_.note_begun();
-    }
-    return std::move(tls.entry->handshake);
-  });
+  desk_.hand_out([this](auto... name) { return take_handshake(name...); });
+  if (desk_.has_kept()) loop_.run_when_idle();
+}
+
+// Before a step; null when the connection has gone meanwhile.
+std::unique_ptr<TlsHandshake> SessionLoop::take_handshake(uint32_t slot, uint32_t generation) {
+  const bool is_current =
+      table_.is_current(slot, generation) && table_.hot(slot).state == SessionState::kTlsHandshake;
+  if (!is_current) return nullptr;
+  TlsConnection& tls = *table_.tls(slot);
+  if (!tls.entry->is_begun) {
+    io_bytes_ -= tls.allocated_bytes();
+    tls.entry->is_begun = true;
+    io_bytes_ += tls.allocated_bytes();
+    desk_.note_begun();
+  }
+  return std::move(tls.entry->handshake);
+}
+
+// In an idle moment.
+void SessionLoop::do_kept_step() {
+  HandshakeJob job = desk_.next_kept([this](auto... name) { return take_handshake(name...); });
+  if (job.handshake == nullptr) return;
+  const uint64_t before_us = monotonic_us();
+  job.handshake->step();
+  job.took_us = static_cast<int64_t>(monotonic_us() - before_us);
+  counters_.tls_steps_in_loop.add();
+  note_step(job);
+  on_stepped(job.slot, std::move(job.handshake));
+  hand_out_steps();
+}
+
+// How long a handshake's first step takes, the server's key decides. The estimate goes up nine times
+// as fast as it goes down, so it comes to rest where nine of ten steps take less: a processor that
+// was taken away now and then makes no short step long.
+void SessionLoop::note_step(const HandshakeJob& job) {
+  constexpr int64_t kPaceUs = 8;
+  if (job.handshake->steps() > 1) return;
+  first_step_us_ += job.took_us > first_step_us_ ? 9 * kPaceUs : -kPaceUs;
+  first_step_us_ = std::clamp<int64_t>(first_step_us_, 0, 2 * kIdleStepUsMax);
 }
 
 void SessionLoop::handle(HandshakeStepped&& command) {
   const HandshakeJob& job = command.job;
   desk_.note_returned(command.thread);
+  counters_.tls_steps_on_threads.add();
+  note_step(job);
   const bool is_current = table_.is_current(job.slot, job.generation) &&
                           table_.hot(job.slot).state == SessionState::kTlsHandshake;
   if (is_current) on_stepped(job.slot, std::move(command.job.handshake));
@@ -313,12 +345,14 @@ std::span<const std::byte> SessionLoop::seal(uint32_t slot, std::span<const std:
 }
 
 // The same for a connection's last words, with close_notify behind them, unless the peer cannot
-// hear it or was told of its fault.
+// hear it or was told of its fault. Who has gone without close_notify hardly waits for one: it would
+// be answered by a reset.
 std::span<const std::byte> SessionLoop::seal_last(uint32_t slot, CloseReason reason,
                                                   std::span<const std::byte> before,
                                                   std::span<const std::byte> goaway) {
   if (reason == CloseReason::kPeerReset || reason == CloseReason::kTlsBadRecord) return {};
   TlsRecords& records = table_.tls(slot)->records;
+  if (reason == CloseReason::kPeerClosed && !records.has_ended() && before.empty()) return {};
   const size_t bytes_max = records.sealed_bytes_max(before.size()) +
                            records.sealed_bytes_max(goaway.size()) +
                            TlsRecords::kAlertRecordBytesMax;

@@ -20,6 +20,7 @@ template <class Part>
 class PartPool final {
  public:
   static constexpr uint32_t kNone = kNoIndex;
+  static constexpr size_t kBytesBesidePart = sizeof(std::unique_ptr<Part>) + sizeof(uint32_t);
 
   [[nodiscard]] uint32_t take() {
     uint32_t index = static_cast<uint32_t>(places_.size());

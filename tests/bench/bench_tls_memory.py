@@ -38,6 +38,7 @@ def measure(programs, options):
         "decay_s": DECAY_S,
         "rounds": options.rounds,
         "aim_bytes": AIM_BYTES,
+        "parts": programs.session_cost()["tls_bytes"],
         "lines": lines,
         "comparisons": comparisons,
         "holds": bench_rounds.holds(comparisons),
@@ -101,11 +102,22 @@ def aim_text(result):
     return f"The aim of {result['aim_bytes']:,} bytes with TLS 1.3 is {word}."
 
 
+def parts_rows(result):
+    """What a connection consists of, and what was measured."""
+    measured = [
+        (f"measured, TLS {line['version']}", line["comparison"]["programs"]["gateway"]["median"])
+        for line in result["lines"]
+    ]
+    return [(part, f"{count:,.0f}") for part, count in [*result["parts"].items(), *measured]]
+
+
 def print_report(result):
     print(f"\nAn idle TLS connection: slope between {counts_text(result)}, active and idle again.")
     for line in result["lines"]:
         bench_text.print_comparison(line["comparison"])
     print(f"  {aim_text(result)}")
+    for part, count in parts_rows(result):
+        print(f"  {part:<48} {count:>6}")
 
 
 def page(result):
@@ -124,4 +136,9 @@ def page(result):
         *bench_text.comparison_table(result["comparisons"]),
         "",
         aim_text(result),
+        "",
+        "Where the gateway's bytes are, by sizes that the compiler asserts "
+        "(`gateway/route/session_cost.h`):",
+        "",
+        *bench_text.markdown_table(["part", "bytes"], parts_rows(result)),
     ]

@@ -77,6 +77,16 @@ nlohmann::ordered_json budget() {
           {"aim", kAimBytes}};
 }
 
+nlohmann::ordered_json tls_bytes() {
+  using namespace session_cost;
+  return {{"a session without TLS", kSum},
+          {"keys, ivs and secrets of both directions", kTlsKeysBytes},
+          {"the rest of its record layer", kTlsRecordsBytes},
+          {"pointers to what it has at times, alignment", kTlsConnectionBytes},
+          {"its place in the pool", kTlsPlaceBytes},
+          {"sum", kSum + kTlsSum}};
+}
+
 double slope(const std::vector<std::pair<double, double>>& points) {
   double mean_x = 0;
   double mean_y = 0;
@@ -105,6 +115,7 @@ int run() {
   }
   const std::vector<std::pair<double, double>> to_a_million(points.begin(), points.begin() + 5);
   const nlohmann::ordered_json line{{"budget_bytes", budget()},
+                                    {"tls_bytes", tls_bytes()},
                                     {"samples", samples},
                                     {"rss_slope_to_a_million", slope(to_a_million)},
                                     {"rss_slope_to_two_million", slope(points)}};

@@ -60,8 +60,8 @@ class Peer final {
 
  private:
   void derive() {
-    tls13_expand_label(secret_, "key", std::span(keys_.key).first(tls_key_bytes(aead_)));
-    tls13_expand_label(secret_, "iv", keys_.iv);
+    tls13_expand_label(secret_, "key", {}, std::span(keys_.key).first(tls_key_bytes(aead_)));
+    tls13_expand_label(secret_, "iv", {}, keys_.iv);
   }
 
   TlsNonce nonce() const {

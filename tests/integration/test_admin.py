@@ -132,8 +132,8 @@ def test_statistics_have_every_key_and_reason_from_the_start(gateway):
         "heartbeats", "messages_in", "messages_out", "tls", "loops",
     }
     assert set(stats["tls"]) == {
-        "connections", "handshakes_in_progress", "handshakes_waiting", "full", "resumed", "failed",
-        "truncated",
+        "connections", "handshakes_in_progress", "handshakes_waiting", "steps_in_loop",
+        "steps_on_threads", "full", "resumed", "failed", "truncated",
     }
     assert set(stats["tls"]["failed"]) == {
         "not_tls", "version", "cipher", "alpn", "no_certificate", "bad_certificate", "peer_alert",

@@ -133,8 +133,16 @@ def test_metrics_agree_with_what_happened(tls_gateway, trust, server_pair):
             assert metric(tls_gateway, failed, reason=reason) == 0
         expiry = "holdfast_tls_certificate_expiry_seconds"
         assert metric(tls_gateway, expiry, file=server_pair.cert, names="localhost") > 1.7e9
-        cpu = re.findall(r"^holdfast_tls_handshake_cpu_seconds_total\S* (\S+)$", text, re.MULTILINE)
-        assert sum(map(float, cpu)) > 0
+        for who in ("in_loop", "on_threads"):
+            name = f"holdfast_tls_steps_{who}_total"
+            steps = re.findall(rf"^{name}\S* (\d+)$", text, re.MULTILINE)
+            assert sum(map(int, steps)) == tls_gateway.admin.tls()[f"steps_{who}"]
+
+
+def test_the_time_of_the_threads_is_told(start_tls_gateway, trust):
+    gateway = start_tls_gateway({"tls.idle_steps": 0})
+    with TlsDevice.login(gateway.address, "d", context=trust()):
+        assert metric(gateway, "holdfast_tls_handshake_cpu_seconds_total", thread="0") > 0
 
 
 # Listeners.

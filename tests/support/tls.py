@@ -22,6 +22,8 @@ def client_context(ca, *, version="", ciphers="", pair=None, alpn=()):
     Sessions can be resumed with the context that they were made with.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Python takes an end without close_notify for one with it, unless told otherwise.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     context.load_verify_locations(ca)
     if version:
         context.minimum_version = context.maximum_version = VERSIONS[version]
@@ -174,10 +176,8 @@ class TlsSocket:
             end = CLOSE_NOTIFY
         except ssl.SSLWantReadError:
             end = ""
-        except ssl.SSLEOFError:
-            end = CUT
         except ssl.SSLError as error:
-            end = error.reason or str(error)
+            end = CUT if error.reason == "UNEXPECTED_EOF_WHILE_READING" else error.reason
         self._plain = b"".join(parts)
         self.ended_by = self.ended_by or end
         self._flush()  # a KeyUpdate may have been answered
@@ -225,6 +225,11 @@ class TlsDevice(Device):
         """Expects the end of the stream by this alert, as OpenSSL calls it."""
         self.expect_end(within_s)
         assert name in self.ended_by, f"expected {name}, the stream ended by {self.ended_by}"
+
+    def expect_cut(self, within_s=WAIT_S):
+        """The end of the connection, without close_notify."""
+        self.expect_end(within_s)
+        assert self.ended_by == CUT, f"the stream ended by {self.ended_by}"
 
     def expect_close_notify(self, within_s=WAIT_S):
         self.expect_end(within_s)

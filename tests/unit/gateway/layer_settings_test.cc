@@ -13,12 +13,16 @@ namespace {
 class LayerSettingsTest : public OptionsFixture {};
 
 TEST_F(LayerSettingsTest, LoopsAreToldOfTls) {
-  const Options options = loaded("tls.handshake_timeout_ms = 700\ntls.handshakes_max = 9\n");
+  const Options options = loaded(
+      "tls.handshake_timeout_ms = 700\n"
+      "tls.handshakes_max = 9\n"
+      "tls.idle_steps = 3\n");
   const auto settings = loop_settings(options, {{nullptr, true}}, 1);
   ASSERT_EQ(settings->tls.size(), 1U);
   EXPECT_TRUE(settings->tls[0].is_required);
   EXPECT_EQ(settings->liveness.tls_handshake_timeout_ms, 700U);
   EXPECT_EQ(settings->tls_handshakes_max, 9U);
+  EXPECT_EQ(settings->tls_idle_steps, 3U);
 }
 
 TEST_F(LayerSettingsTest, HalfTheCoresShakeHandsUnlessSaidOtherwise) {

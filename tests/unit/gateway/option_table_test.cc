@@ -250,6 +250,7 @@ device_id_from = "san"
 ticket_key_file = "ticket.key"
 handshake_timeout_ms = 700
 handshakes_max = 9
+idle_steps = 3
 handshake_threads = 3
 [[listener]]
 tls = true

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/gateway/net/tls_secret_digits.h"
 #include "tests/unit/support/bytes.h"
 
 namespace holdfast {
@@ -159,8 +160,8 @@ class TlsKeyUpdateTest : public testing::Test {
     const TlsSecret secret = secret_of(TlsAead::kAes128Gcm, 1);
     TlsKey key{};
     TlsNonce iv{};
-    tls13_expand_label(secret, "key", std::span(key).first(16));
-    tls13_expand_label(secret, "iv", iv);
+    tls13_expand_label(secret, "key", {}, std::span(key).first(16));
+    tls13_expand_label(secret, "iv", {}, iv);
     plain.push_back(type);
     plain.insert(plain.end(), zeros, 0);
     const size_t body_bytes = plain.size() + kTlsTagBytes;
@@ -252,12 +253,10 @@ TEST_F(TlsKeyUpdateTest, ChangeCipherSpecComesTooLate) {
 
 // Source of the bytes: RFC 8448, 3, the client's application data.
 TEST(TlsRecords, OpensTheExampleOfTheStandard) {
-  TlsSecret client;
-  TlsSecret server;
-  ASSERT_TRUE(
-      read_hex_secret("9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5", client));
-  ASSERT_TRUE(
-      read_hex_secret("a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643", server));
+  const TlsSecret client =
+      test::secret_from_hex("9E40646CE79A7F9DC05AF8889BCE6552875AFA0B06DF0087F792EBB7C17504A5");
+  const TlsSecret server =
+      test::secret_from_hex("A11AF9F05531F856AD47116B45A950328204B4F44BFB6B3A4B4F1F3FCB631643");
   TlsRecords records = TlsRecords::of_tls13(TlsAead::kAes128Gcm, client, server, 0);
   TlsCipher cipher;
   std::vector<std::byte> record = test::from_hex(

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/gateway/net/tls_secret_digits.h"
 #include "tests/unit/support/bytes.h"
 
 namespace holdfast {
@@ -13,17 +14,11 @@ namespace {
 
 // Source of the figures: RFC 8448, 3.
 constexpr std::string_view kServerSecret =
-    "a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643";
-
-TlsSecret secret_of(std::string_view digits) {
-  TlsSecret secret;
-  EXPECT_TRUE(read_hex_secret(digits, secret));
-  return secret;
-}
+    "A11AF9F05531F856AD47116B45A950328204B4F44BFB6B3A4B4F1F3FCB631643";
 
 test::Bytes expanded(std::string_view label, size_t size) {
   std::vector<uint8_t> out(size);
-  tls13_expand_label(secret_of(kServerSecret), label, out);
+  tls13_expand_label(test::secret_from_hex(kServerSecret), label, {}, out);
   const auto bytes = std::as_bytes(std::span(out));
   return {bytes.begin(), bytes.end()};
 }
@@ -34,19 +29,10 @@ TEST(TlsSecret, KeyAndIvAreThoseOfTheExampleInTheStandard) {
 }
 
 TEST(TlsSecret, TheNextSecretIsAnotherOfTheSameSize) {
-  const TlsSecret secret = secret_of(kServerSecret);
+  const TlsSecret secret = test::secret_from_hex(kServerSecret);
   const TlsSecret next = tls13_next_secret(secret);
   EXPECT_EQ(next.size, 32);
   EXPECT_NE(next.bytes, secret.bytes);
-}
-
-TEST(TlsSecret, WhatIsNotASecretInHexadecimalIsRefused) {
-  TlsSecret secret;
-  EXPECT_FALSE(read_hex_secret("", secret));
-  EXPECT_FALSE(read_hex_secret(kServerSecret.substr(2), secret));
-  EXPECT_FALSE(read_hex_secret("zz" + std::string(kServerSecret.substr(2)), secret));
-  EXPECT_TRUE(read_hex_secret(std::string(96, 'a'), secret));
-  EXPECT_EQ(secret.size, 48);
 }
 
 // That the block is the right one is shown by OpenSSL's own client, in tls_handshake_test.cc.

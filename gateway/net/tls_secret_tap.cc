@@ -1,0 +1,194 @@
+#include "gateway/net/tls_secret_tap.h"
+
+#include <openssl/core_dispatch.h>
+#include <openssl/core_names.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <openssl/provider.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "common/check.h"
+#include "common/openssl_handles.h"
+
+namespace holdfast {
+namespace {
+
+constexpr const char* kName = "holdfast";
+constexpr const char* kAlgorithm = "TLS13-KDF";
+
+thread_local Tls13Secrets* heard = nullptr;
+EVP_KDF* own_kdf = nullptr;  // OpenSSL's; set by load(), for good
+
+// A context of this provider's: one of OpenSSL's once it is needed.
+class Derivation final {
+ public:
+  EVP_KDF_CTX* native() {
+    if (native_ == nullptr) native_.reset(EVP_KDF_CTX_new(own_kdf));
+    return native_.get();
+  }
+
+ private:
+  std::unique_ptr<EVP_KDF_CTX, FreeBy<EVP_KDF_CTX_free>> native_;
+};
+
+EVP_KDF_CTX* native(void* context) { return static_cast<Derivation*>(context)->native(); }
+
+std::span<const uint8_t> bytes_of(const OSSL_PARAM* param) {
+  if (param == nullptr || param->data == nullptr) return {};
+  return {static_cast<const uint8_t*>(param->data), param->data_size};
+}
+
+std::string_view text_of(const OSSL_PARAM* param) {
+  const std::span<const uint8_t> bytes = bytes_of(param);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// What a derivation is asked for, as far as it is the expansion of a label.
+struct Expansion {
+  std::span<const uint8_t> key;
+  std::string_view label;
+  std::span<const uint8_t> context;
+};
+
+size_t hash_bytes_of(std::string_view digest) {
+  if (digest == "SHA256" || digest == "SHA2-256") return 32;
+  if (digest == "SHA384" || digest == "SHA2-384") return 48;
+  return 0;
+}
+
+// Nothing when it is something else, or could be.
+std::optional<Expansion> expansion_of(const OSSL_PARAM params[], size_t out_bytes) {
+  Expansion wanted;
+  int mode = -1;
+  std::string_view prefix;
+  size_t hash_bytes = 0;
+  for (const OSSL_PARAM* param = params; param != nullptr && param->key != nullptr; ++param) {
+    const std::string_view name = param->key;
+    if (name == OSSL_KDF_PARAM_MODE) {
+      if (OSSL_PARAM_get_int(param, &mode) != 1) return std::nullopt;
+    } else if (name == OSSL_KDF_PARAM_DIGEST) {
+      hash_bytes = hash_bytes_of(static_cast<const char*>(param->data));
+    } else if (name == OSSL_KDF_PARAM_KEY) {
+      wanted.key = bytes_of(param);
+    } else if (name == OSSL_KDF_PARAM_PREFIX) {
+      prefix = text_of(param);
+    } else if (name == OSSL_KDF_PARAM_LABEL) {
+      wanted.label = text_of(param);
+    } else if (name == OSSL_KDF_PARAM_DATA) {
+      wanted.context = bytes_of(param);
+    } else {
+      return std::nullopt;
+    }
+  }
+  const bool is_usual = mode == EVP_KDF_HKDF_MODE_EXPAND_ONLY && prefix == "tls13 " &&
+                        hash_bytes > 0 && wanted.key.size() == hash_bytes &&
+                        out_bytes <= hash_bytes && wanted.label.size() <= kTls13LabelBytesMax &&
+                        wanted.context.size() <= kTlsSecretBytesMax;
+  return is_usual ? std::optional(wanted) : std::nullopt;
+}
+
+void keep(TlsSecret& secret, std::span<const uint8_t> bytes) {
+  std::ranges::copy(bytes, secret.bytes.begin());
+  secret.size = static_cast<uint8_t>(bytes.size());
+}
+
+// Labels: RFC 8446, 7.1.
+void expand(const Expansion& wanted, std::span<uint8_t> out) {
+  TlsSecret secret;
+  keep(secret, wanted.key);
+  tls13_expand_label(secret, wanted.label, wanted.context, out);
+  OPENSSL_cleanse(&secret, sizeof secret);
+  if (heard == nullptr) return;
+  if (wanted.label == "c ap traffic") keep(heard->client, out);
+  if (wanted.label == "s ap traffic") keep(heard->server, out);
+}
+
+int derive(void* context, unsigned char* out, size_t size, const OSSL_PARAM params[]) {
+  const std::optional<Expansion> wanted = expansion_of(params, size);
+  if (!wanted) return EVP_KDF_derive(native(context), out, size, params);
+  expand(*wanted, {out, size});
+  return 1;
+}
+
+void* new_context(void*) { return new Derivation; }
+void free_context(void* context) { delete static_cast<Derivation*>(context); }
+void reset_context(void* context) { EVP_KDF_CTX_reset(native(context)); }
+int set_params(void* context, const OSSL_PARAM params[]) {
+  return EVP_KDF_CTX_set_params(native(context), params);
+}
+int get_params(void* context, OSSL_PARAM params[]) {
+  return EVP_KDF_CTX_get_params(native(context), params);
+}
+const OSSL_PARAM* settable_params(void*, void*) { return EVP_KDF_settable_ctx_params(own_kdf); }
+const OSSL_PARAM* gettable_params(void*, void*) { return EVP_KDF_gettable_ctx_params(own_kdf); }
+
+template <class Function>
+constexpr OSSL_DISPATCH entry(int id, Function* function) {
+  return {id, reinterpret_cast<void (*)()>(function)};
+}
+
+const OSSL_ALGORITHM* query(void*, int operation, int* may_not_be_cached) {
+  static const OSSL_DISPATCH kFunctions[] = {
+      entry(OSSL_FUNC_KDF_NEWCTX, new_context),
+      entry(OSSL_FUNC_KDF_FREECTX, free_context),
+      entry(OSSL_FUNC_KDF_RESET, reset_context),
+      entry(OSSL_FUNC_KDF_DERIVE, derive),
+      entry(OSSL_FUNC_KDF_SET_CTX_PARAMS, set_params),
+      entry(OSSL_FUNC_KDF_GET_CTX_PARAMS, get_params),
+      entry(OSSL_FUNC_KDF_SETTABLE_CTX_PARAMS, settable_params),
+      entry(OSSL_FUNC_KDF_GETTABLE_CTX_PARAMS, gettable_params),
+      {0, nullptr},
+  };
+  static const OSSL_ALGORITHM kKdfs[] = {
+      {kAlgorithm, "provider=holdfast", kFunctions, "hears the secrets of TLS 1.3"},
+      {nullptr, nullptr, nullptr, nullptr},
+  };
+  *may_not_be_cached = 0;
+  return operation == OSSL_OP_KDF ? kKdfs : nullptr;
+}
+
+int init(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** out, void** context) {
+  static const OSSL_DISPATCH kFunctions[] = {
+      entry(OSSL_FUNC_PROVIDER_QUERY_OPERATION, query),
+      {0, nullptr},
+  };
+  *out = kFunctions;
+  *context = nullptr;
+  return 1;
+}
+
+// Once a provider is loaded by name OpenSSL no longer loads its default one by itself. What its
+// configuration has loaded stays.
+bool load_once() {
+  own_kdf = EVP_KDF_fetch(nullptr, kAlgorithm, nullptr);
+  if (own_kdf == nullptr || OSSL_PROVIDER_add_builtin(nullptr, kName, init) != 1) return false;
+  const char* const own_provider = OSSL_PROVIDER_get0_name(EVP_KDF_get0_provider(own_kdf));
+  if (OSSL_PROVIDER_load(nullptr, own_provider) == nullptr) return false;
+  if (OSSL_PROVIDER_load(nullptr, kName) == nullptr) return false;
+  EVP_KDF* const found = EVP_KDF_fetch(nullptr, kAlgorithm, TlsSecretTap::kProperties);
+  const bool is_heard = found != nullptr && OSSL_PROVIDER_get0_name(EVP_KDF_get0_provider(found)) ==
+                                                std::string_view(kName);
+  EVP_KDF_free(found);
+  return is_heard;
+}
+
+}  // namespace
+
+bool TlsSecretTap::load() {
+  static const bool is_loaded = load_once();
+  return is_loaded;
+}
+
+TlsSecretTap::TlsSecretTap(Tls13Secrets& secrets) {
+  HF_CHECK(heard == nullptr);
+  heard = &secrets;
+}
+
+TlsSecretTap::~TlsSecretTap() { heard = nullptr; }
+
+}  // namespace holdfast
