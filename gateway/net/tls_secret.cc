@@ -42,10 +42,32 @@ class Hmac final {
   EVP_MAC_CTX* context_ = nullptr;
 };
 
-Hmac& hmac_of(const TlsSecret& secret) {
+// `size`: the hash's.
+Hmac& hmac_of(size_t size) {
   thread_local Hmac sha256("SHA256");
   thread_local Hmac sha384("SHA384");
-  return secret.size == kTlsSecretBytesMax ? sha384 : sha256;
+  return size == kTlsSecretBytesMax ? sha384 : sha256;
+}
+
+TlsSecret hash_of_nothing(const EVP_MD* hash) {
+  TlsSecret digest;
+  unsigned int size = 0;
+  HF_CHECK(EVP_Digest(nullptr, 0, digest.bytes.data(), &size, hash, nullptr) == 1);
+  digest.size = static_cast<uint8_t>(size);
+  return digest;
+}
+
+const TlsSecret& hash_of_nothing(size_t size) {
+  static const TlsSecret sha256 = hash_of_nothing(EVP_sha256());
+  static const TlsSecret sha384 = hash_of_nothing(EVP_sha384());
+  return size == kTlsSecretBytesMax ? sha384 : sha256;
+}
+
+TlsSecret secret_of(std::span<const uint8_t> bytes, size_t size) {
+  TlsSecret secret;
+  std::ranges::copy(bytes, secret.bytes.begin());
+  secret.size = static_cast<uint8_t>(size);
+  return secret;
 }
 
 }  // namespace
@@ -67,15 +89,30 @@ void tls13_expand_label(const TlsSecret& secret, std::string_view label,
   for (const uint8_t byte : context) info[size++] = byte;
   info[size++] = 1;
   std::array<uint8_t, EVP_MAX_MD_SIZE> block{};
-  hmac_of(secret).sign(secret.span(), std::span(info).first(size), block);
+  hmac_of(secret.size).sign(secret.span(), std::span(info).first(size), block);
   std::copy_n(block.begin(), out.size(), out.begin());
   OPENSSL_cleanse(block.data(), block.size());
 }
 
+TlsSecret tls13_extract(size_t size, std::span<const uint8_t> before,
+                        std::span<const uint8_t> input) {
+  HF_CHECK(size <= kTlsSecretBytesMax && (before.empty() || before.size() == size));
+  TlsSecret salt = secret_of({}, size);
+  if (!before.empty()) {
+    TlsSecret chained = secret_of(before, size);
+    tls13_expand_label(chained, "derived", hash_of_nothing(size).span(), salt.span());
+    OPENSSL_cleanse(&chained, sizeof chained);
+  }
+  const TlsSecret zeros = secret_of({}, size);
+  TlsSecret secret = secret_of({}, size);
+  hmac_of(size).sign(salt.span(), input.empty() ? zeros.span() : input, secret.span());
+  OPENSSL_cleanse(&salt, sizeof salt);
+  return secret;
+}
+
 TlsSecret tls13_next_secret(const TlsSecret& secret) {
-  TlsSecret next;
-  next.size = secret.size;
-  tls13_expand_label(secret, "traffic upd", {}, {next.bytes.data(), next.size});
+  TlsSecret next = secret_of({}, secret.size);
+  tls13_expand_label(secret, "traffic upd", {}, next.span());
   return next;
 }
 

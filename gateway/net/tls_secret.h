@@ -21,12 +21,19 @@ struct TlsSecret {
   uint8_t size = 0;
 
   std::span<const uint8_t> span() const { return {bytes.data(), size}; }
+  std::span<uint8_t> span() { return {bytes.data(), size}; }
 };
 
 // HKDF-Expand-Label. `label`: kTls13LabelBytesMax; `context`: a hash or nothing; `out`: at most a
 // hash's length. Source: RFC 8446, 7.1.
 void tls13_expand_label(const TlsSecret& secret, std::string_view label,
                         std::span<const uint8_t> context, std::span<uint8_t> out);
+
+// The next secret of the key schedule's chain: HKDF-Extract of `input`, salted by what is derived
+// from the secret `before`; without bytes that is the chain's beginning, and `input` without bytes
+// stands for zeros. `size`: the hash's. Source: RFC 8446, 7.1.
+TlsSecret tls13_extract(size_t size, std::span<const uint8_t> before,
+                        std::span<const uint8_t> input);
 
 // The secret that follows a KeyUpdate. Source: RFC 8446, 7.2.
 TlsSecret tls13_next_secret(const TlsSecret& secret);

@@ -20,6 +20,7 @@ namespace {
 
 constexpr const char* kName = "holdfast";
 constexpr const char* kAlgorithm = "TLS13-KDF";
+constexpr std::string_view kPrefix = "tls13 ";  // RFC 8446, 7.1
 
 thread_local Tls13Secrets* heard = nullptr;
 EVP_KDF* own_kdf = nullptr;  // OpenSSL's; set by load(), for good
@@ -48,9 +49,13 @@ std::string_view text_of(const OSSL_PARAM* param) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// What a derivation is asked for, as far as it is the expansion of a label.
-struct Expansion {
+// What a derivation is asked for.
+struct Request {
+  int mode = -1;
+  size_t hash_bytes = 0;  // 0: another hash than those of TLS 1.3
   std::span<const uint8_t> key;
+  std::span<const uint8_t> salt;
+  std::string_view prefix;
   std::string_view label;
   std::span<const uint8_t> context;
 };
@@ -61,57 +66,79 @@ size_t hash_bytes_of(std::string_view digest) {
   return 0;
 }
 
-// Nothing when it is something else, or could be.
-std::optional<Expansion> expansion_of(const OSSL_PARAM params[], size_t out_bytes) {
-  Expansion wanted;
-  int mode = -1;
-  std::string_view prefix;
-  size_t hash_bytes = 0;
+// Nothing when there is something in it that is not known here.
+std::optional<Request> request_of(const OSSL_PARAM params[]) {
+  Request request;
   for (const OSSL_PARAM* param = params; param != nullptr && param->key != nullptr; ++param) {
     const std::string_view name = param->key;
     if (name == OSSL_KDF_PARAM_MODE) {
-      if (OSSL_PARAM_get_int(param, &mode) != 1) return std::nullopt;
+      if (OSSL_PARAM_get_int(param, &request.mode) != 1) return std::nullopt;
     } else if (name == OSSL_KDF_PARAM_DIGEST) {
-      hash_bytes = hash_bytes_of(static_cast<const char*>(param->data));
+      request.hash_bytes = hash_bytes_of(static_cast<const char*>(param->data));
     } else if (name == OSSL_KDF_PARAM_KEY) {
-      wanted.key = bytes_of(param);
+      request.key = bytes_of(param);
+    } else if (name == OSSL_KDF_PARAM_SALT) {
+      request.salt = bytes_of(param);
     } else if (name == OSSL_KDF_PARAM_PREFIX) {
-      prefix = text_of(param);
+      request.prefix = text_of(param);
     } else if (name == OSSL_KDF_PARAM_LABEL) {
-      wanted.label = text_of(param);
+      request.label = text_of(param);
     } else if (name == OSSL_KDF_PARAM_DATA) {
-      wanted.context = bytes_of(param);
+      request.context = bytes_of(param);
     } else {
       return std::nullopt;
     }
   }
-  const bool is_usual = mode == EVP_KDF_HKDF_MODE_EXPAND_ONLY && prefix == "tls13 " &&
-                        hash_bytes > 0 && wanted.key.size() == hash_bytes &&
-                        out_bytes <= hash_bytes && wanted.label.size() <= kTls13LabelBytesMax &&
-                        wanted.context.size() <= kTlsSecretBytesMax;
-  return is_usual ? std::optional(wanted) : std::nullopt;
+  return request;
 }
 
-void keep(TlsSecret& secret, std::span<const uint8_t> bytes) {
+bool is_expansion(const Request& request, size_t out_bytes) {
+  return request.mode == EVP_KDF_HKDF_MODE_EXPAND_ONLY && request.prefix == kPrefix &&
+         request.hash_bytes > 0 && request.key.size() == request.hash_bytes &&
+         request.salt.empty() && out_bytes <= request.hash_bytes &&
+         request.label.size() <= kTls13LabelBytesMax &&
+         request.context.size() <= kTlsSecretBytesMax;
+}
+
+bool is_extraction(const Request& request, size_t out_bytes) {
+  return request.mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY && request.prefix == kPrefix &&
+         request.label == "derived" && request.hash_bytes > 0 &&
+         (request.salt.empty() || request.salt.size() == request.hash_bytes) &&
+         request.context.empty() && out_bytes == request.hash_bytes;
+}
+
+TlsSecret secret_of(std::span<const uint8_t> bytes) {
+  TlsSecret secret;
   std::ranges::copy(bytes, secret.bytes.begin());
   secret.size = static_cast<uint8_t>(bytes.size());
+  return secret;
 }
 
 // Labels: RFC 8446, 7.1.
-void expand(const Expansion& wanted, std::span<uint8_t> out) {
-  TlsSecret secret;
-  keep(secret, wanted.key);
-  tls13_expand_label(secret, wanted.label, wanted.context, out);
+void expand(const Request& request, std::span<uint8_t> out) {
+  TlsSecret secret = secret_of(request.key);
+  tls13_expand_label(secret, request.label, request.context, out);
   OPENSSL_cleanse(&secret, sizeof secret);
   if (heard == nullptr) return;
-  if (wanted.label == "c ap traffic") keep(heard->client, out);
-  if (wanted.label == "s ap traffic") keep(heard->server, out);
+  if (request.label == "c ap traffic") heard->client = secret_of(out);
+  if (request.label == "s ap traffic") heard->server = secret_of(out);
+}
+
+void extract(const Request& request, std::span<uint8_t> out) {
+  TlsSecret secret = tls13_extract(request.hash_bytes, request.salt, request.key);
+  std::ranges::copy(secret.span(), out.begin());
+  OPENSSL_cleanse(&secret, sizeof secret);
 }
 
 int derive(void* context, unsigned char* out, size_t size, const OSSL_PARAM params[]) {
-  const std::optional<Expansion> wanted = expansion_of(params, size);
-  if (!wanted) return EVP_KDF_derive(native(context), out, size, params);
-  expand(*wanted, {out, size});
+  const std::optional<Request> request = request_of(params);
+  if (request && is_expansion(*request, size)) {
+    expand(*request, {out, size});
+  } else if (request && is_extraction(*request, size)) {
+    extract(*request, {out, size});
+  } else {
+    return EVP_KDF_derive(native(context), out, size, params);
+  }
   return 1;
 }
 

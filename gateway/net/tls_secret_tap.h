@@ -12,9 +12,10 @@ struct Tls13Secrets {
 
 // Where the secrets of TLS 1.3 can be had while OpenSSL derives them. OpenSSL lets a provider stand
 // in for each of its algorithms: this one stands in for the key derivation of TLS 1.3 and keeps two
-// of the results. It expands labels itself, with what is set up already, and leaves the rest to
-// OpenSSL. The key log, the usual way to the secrets, writes five of them in hexadecimal by a call of
-// sprintf a byte, a tenth of what a resumed handshake costs.
+// of the results. What a handshake asks for it does itself, with hashes that are set up already
+// (OpenSSL looks its own up each time), and leaves everything else to OpenSSL. The key log, the usual
+// way to the secrets, writes five of them in hexadecimal by a call of sprintf a byte: a tenth of what
+// a resumed handshake costs.
 // Thread: load() before any other; a TlsSecretTap belongs to the thread that made it.
 class TlsSecretTap final {
  public:
