@@ -29,7 +29,8 @@ class LoopHandler {
 };
 
 // One pinned thread with a libevent base, whose events are the connection poller (the mailbox's wake
-// descriptor and the tick stand in its set too) and what is left over.
+// descriptor and the tick stand in its set too) and what is left over. When nothing is to be done it
+// does what can wait, if there is any, a little at a time.
 // Thread: open(), start() and join() from the thread that owns it; the rest on its own.
 // Owns: the thread and the epoll set.
 class Loop final {

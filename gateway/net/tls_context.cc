@@ -47,6 +47,11 @@ bool set_protocol(SSL_CTX* native) {
          SSL_CTX_set_max_early_data(native, 0) == 1 && SSL_CTX_set_num_tickets(native, 1) == 1;
 }
 
+bool is_quick(const EVP_PKEY& key) {
+  const int kind = EVP_PKEY_get_base_id(&key);
+  return kind == EVP_PKEY_ED25519 || (kind == EVP_PKEY_EC && EVP_PKEY_get_bits(&key) <= 256);
+}
+
 std::string alpn_wire(const std::vector<std::string>& names) {
   std::string wire;
   for (const std::string& name : names) {
@@ -104,12 +109,7 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::load(
     const TlsContextSettings& settings, std::shared_ptr<TicketKeys> ticket_keys) {
   HF_CHECK(!settings.certificates.empty() && ticket_keys != nullptr);
   ERR_clear_error();
-  if (!TlsSecretTap::load()) {
-    return Status::error(
-        "OpenSSL's configuration admits no provider but its own (default_properties, as for FIPS), "
-        "and the gateway needs one to carry TLS 1.3: " +
-        take_openssl_error());
-  }
+  if (Status tapped = TlsSecretTap::load(); !tapped.is_ok()) return tapped;
   const std::shared_ptr<TlsContext> context(new TlsContext(settings, std::move(ticket_keys)));
   Status status = context->load_client_ca(settings.client_ca);
   for (const TlsCertificateFiles& files : settings.certificates) {
@@ -187,6 +187,7 @@ Status TlsContext::add_certificate(const TlsCertificateFiles& files) {
   Result<TlsCertificate> loaded = load_tls_certificate(files);
   if (!loaded.is_ok()) return loaded.status();
   TlsCertificate& certificate = loaded.value();
+  signs_quickly_ &= is_quick(*certificate.key);
   const Result<SSL_CTX*> place = place_for(certificate, files);
   if (!place.is_ok()) return place.status();
   const CertificateStack chain = stack_of(certificate.intermediates);

@@ -61,6 +61,8 @@ class TlsContext final {
   // brings back the certificate of the first handshake, which may have run out since.
   bool still_admits(const SSL* ssl) const;
 
+  // Every key signs within a fraction of a millisecond: elliptic curves of 256 bits. RSA does not.
+  bool signs_quickly() const { return signs_quickly_; }
   bool asks_for_certificates() const { return client_auth_ != TlsClientAuth::kOff; }
 
   // HELLO's id must be one of device_names(), if the client has shown a certificate.
@@ -105,6 +107,7 @@ class TlsContext final {
   const TlsClientAuth client_auth_;
   const DeviceIdSource device_id_source_;
   const std::shared_ptr<TicketKeys> ticket_keys_;
+  bool signs_quickly_ = true;
   std::string alpn_;  // each name behind its length, as a client sends them
   CertificateStore client_ca_;
   std::vector<CertificateHandle> client_ca_certificates_;

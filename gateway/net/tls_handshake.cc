@@ -86,7 +86,8 @@ bool aead_of(const SSL_CIPHER* cipher, TlsAead& aead) {
 TlsHandshake::TlsHandshake(std::shared_ptr<const TlsContext> context)
     : context_(std::move(context)) {}
 
-TlsHandshake::~TlsHandshake() { OPENSSL_cleanse(&secrets_, sizeof secrets_); }
+// OpenSSL's object goes first: it holds a BIO that points here.
+TlsHandshake::~TlsHandshake() { ssl_.reset(); }
 
 bool TlsHandshake::add_input(std::span<const std::byte> bytes) {
   input_.insert(input_.end(), bytes.begin(), bytes.end());
@@ -94,7 +95,8 @@ bool TlsHandshake::add_input(std::span<const std::byte> bytes) {
 }
 
 bool TlsHandshake::is_short() const {
-  return !context_->asks_for_certificates() && input_.size() <= kShortInputBytesMax;
+  return context_->signs_quickly() && !context_->asks_for_certificates() &&
+         read_before_ + input_.size() <= kShortInputBytesMax;
 }
 
 bool TlsHandshake::has_whole_record() const { return whole_record_bytes(input_) > 0; }
@@ -167,6 +169,7 @@ TlsHandshake::Status TlsHandshake::run() {
   const int result = SSL_do_handshake(ssl_.get());
   const int error = SSL_get_error(ssl_.get(), result);
   input_.erase(input_.begin(), input_.begin() + static_cast<ptrdiff_t>(read_));
+  read_before_ += read_;
   note_records();
   if (result == 1) return finish();
   if (error == SSL_ERROR_WANT_READ) return Status::kWantsInput;

@@ -65,9 +65,7 @@ void TlsHandshakeThreads::run(uint32_t number) {
       if (std::holds_alternative<Stop>(message)) is_stopping = true;
       auto* const job = std::get_if<HandshakeJob>(&message);
       if (job == nullptr || is_stopping) return;
-      const uint64_t before_us = thread_cpu_us();
       job->handshake->step();
-      job->took_us = static_cast<int64_t>(thread_cpu_us() - before_us);
       done.push_back(std::move(*job));
       if (done.size() == kJobsPerReply) send_back(number, done);
     });

@@ -20,7 +20,6 @@ struct HandshakeJob {
   LoopIndex loop = 0;
   uint32_t slot = 0;
   uint32_t generation = 0;
-  int64_t took_us = 0;  // the step, of a processor's time
 };
 
 // The threads' way back to the loops.
@@ -31,8 +30,8 @@ class HandshakeSink {
   virtual void post_stepped(uint32_t thread, HandshakeJob&& job) = 0;
 };
 
-// The threads that do the steps of TLS handshakes which loops do not do themselves, so that no crowd
-// of them, at hundreds of microseconds of computing each, and no long one ever stands between a
+// The threads that do the steps of TLS handshakes which loops do not do in idle moments, so that no
+// crowd of them, at hundreds of microseconds of computing each, and no long one stands between a
 // living session and its PONG. They are below the loops in the scheduler's eyes, and own nothing: a
 // job is worked on and sent back.
 // Thread: start() and stop() from the thread that made it; post() from the loop that it names.

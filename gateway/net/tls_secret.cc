@@ -12,7 +12,8 @@
 namespace holdfast {
 namespace {
 
-// HMAC, set up but for its key: looking the algorithms up takes longer than a short message.
+// HMAC, set up but for its key: looking the algorithms up takes longer than a short message. The last
+// key stays in it until the next.
 class Hmac final {
  public:
   explicit Hmac(const char* hash) {
@@ -99,14 +100,12 @@ TlsSecret tls13_extract(size_t size, std::span<const uint8_t> before,
   HF_CHECK(size <= kTlsSecretBytesMax && (before.empty() || before.size() == size));
   TlsSecret salt = secret_of({}, size);
   if (!before.empty()) {
-    TlsSecret chained = secret_of(before, size);
-    tls13_expand_label(chained, "derived", hash_of_nothing(size).span(), salt.span());
-    OPENSSL_cleanse(&chained, sizeof chained);
+    tls13_expand_label(secret_of(before, size), "derived", hash_of_nothing(size).span(),
+                       salt.span());
   }
   const TlsSecret zeros = secret_of({}, size);
   TlsSecret secret = secret_of({}, size);
   hmac_of(size).sign(salt.span(), input.empty() ? zeros.span() : input, secret.span());
-  OPENSSL_cleanse(&salt, sizeof salt);
   return secret;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include <array>
@@ -15,8 +16,13 @@ namespace holdfast {
 inline constexpr size_t kTlsSecretBytesMax = 48;  // SHA-384's
 inline constexpr size_t kTls13LabelBytesMax = 16;
 
-// A traffic secret of TLS 1.3: 32 bytes under SHA-256, 48 under SHA-384.
+// A traffic secret of TLS 1.3: 32 bytes under SHA-256, 48 under SHA-384. Wiped when it goes.
 struct TlsSecret {
+  TlsSecret() = default;
+  TlsSecret(const TlsSecret&) = default;
+  TlsSecret& operator=(const TlsSecret&) = default;
+  ~TlsSecret() { OPENSSL_cleanse(bytes.data(), bytes.size()); }
+
   std::array<uint8_t, kTlsSecretBytesMax> bytes{};
   uint8_t size = 0;
 

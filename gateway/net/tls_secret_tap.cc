@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "common/check.h"
@@ -19,11 +20,18 @@ namespace holdfast {
 namespace {
 
 constexpr const char* kName = "holdfast";
+constexpr std::string_view kOwnProvider = "default";
 constexpr const char* kAlgorithm = "TLS13-KDF";
 constexpr std::string_view kPrefix = "tls13 ";  // RFC 8446, 7.1
 
 thread_local Tls13Secrets* heard = nullptr;
 EVP_KDF* own_kdf = nullptr;  // OpenSSL's; set by load(), for good
+
+Status not_default() {
+  return Status::error(
+      "OpenSSL is configured for another provider than its default one (FIPS): the gateway cannot "
+      "serve TLS with it, since it takes part in deriving the secrets of TLS 1.3");
+}
 
 // A context of this provider's: one of OpenSSL's once it is needed.
 class Derivation final {
@@ -32,6 +40,7 @@ class Derivation final {
     if (native_ == nullptr) native_.reset(EVP_KDF_CTX_new(own_kdf));
     return native_.get();
   }
+  bool is_native() const { return native_ != nullptr; }
 
  private:
   std::unique_ptr<EVP_KDF_CTX, FreeBy<EVP_KDF_CTX_free>> native_;
@@ -47,6 +56,13 @@ std::span<const uint8_t> bytes_of(const OSSL_PARAM* param) {
 std::string_view text_of(const OSSL_PARAM* param) {
   const std::span<const uint8_t> bytes = bytes_of(param);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+bool has_known_type(const OSSL_PARAM& param) {
+  const std::string_view name = param.key;
+  if (name == OSSL_KDF_PARAM_MODE) return param.data_type == OSSL_PARAM_INTEGER;
+  if (name == OSSL_KDF_PARAM_DIGEST) return param.data_type == OSSL_PARAM_UTF8_STRING;
+  return param.data_type == OSSL_PARAM_OCTET_STRING;
 }
 
 // What a derivation is asked for.
@@ -70,11 +86,12 @@ size_t hash_bytes_of(std::string_view digest) {
 std::optional<Request> request_of(const OSSL_PARAM params[]) {
   Request request;
   for (const OSSL_PARAM* param = params; param != nullptr && param->key != nullptr; ++param) {
+    if (!has_known_type(*param)) return std::nullopt;
     const std::string_view name = param->key;
     if (name == OSSL_KDF_PARAM_MODE) {
       if (OSSL_PARAM_get_int(param, &request.mode) != 1) return std::nullopt;
     } else if (name == OSSL_KDF_PARAM_DIGEST) {
-      request.hash_bytes = hash_bytes_of(static_cast<const char*>(param->data));
+      request.hash_bytes = hash_bytes_of(text_of(param));
     } else if (name == OSSL_KDF_PARAM_KEY) {
       request.key = bytes_of(param);
     } else if (name == OSSL_KDF_PARAM_SALT) {
@@ -116,22 +133,21 @@ TlsSecret secret_of(std::span<const uint8_t> bytes) {
 
 // Labels: RFC 8446, 7.1.
 void expand(const Request& request, std::span<uint8_t> out) {
-  TlsSecret secret = secret_of(request.key);
-  tls13_expand_label(secret, request.label, request.context, out);
-  OPENSSL_cleanse(&secret, sizeof secret);
+  tls13_expand_label(secret_of(request.key), request.label, request.context, out);
   if (heard == nullptr) return;
   if (request.label == "c ap traffic") heard->client = secret_of(out);
   if (request.label == "s ap traffic") heard->server = secret_of(out);
 }
 
 void extract(const Request& request, std::span<uint8_t> out) {
-  TlsSecret secret = tls13_extract(request.hash_bytes, request.salt, request.key);
+  const TlsSecret secret = tls13_extract(request.hash_bytes, request.salt, request.key);
   std::ranges::copy(secret.span(), out.begin());
-  OPENSSL_cleanse(&secret, sizeof secret);
 }
 
 int derive(void* context, unsigned char* out, size_t size, const OSSL_PARAM params[]) {
-  const std::optional<Request> request = request_of(params);
+  // What was set before it is in OpenSSL's own context.
+  const bool is_whole = !static_cast<Derivation*>(context)->is_native();
+  const std::optional<Request> request = is_whole ? request_of(params) : std::nullopt;
   if (request && is_expansion(*request, size)) {
     expand(*request, {out, size});
   } else if (request && is_extraction(*request, size)) {
@@ -144,7 +160,7 @@ int derive(void* context, unsigned char* out, size_t size, const OSSL_PARAM para
 
 void* new_context(void*) { return new Derivation; }
 void free_context(void* context) { delete static_cast<Derivation*>(context); }
-void reset_context(void* context) { EVP_KDF_CTX_reset(native(context)); }
+void reset_context(void* context) { *static_cast<Derivation*>(context) = {}; }
 int set_params(void* context, const OSSL_PARAM params[]) {
   return EVP_KDF_CTX_set_params(native(context), params);
 }
@@ -191,24 +207,26 @@ int init(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** ou
 
 // Once a provider is loaded by name OpenSSL no longer loads its default one by itself. What its
 // configuration has loaded stays.
-bool load_once() {
+Status load_once() {
   own_kdf = EVP_KDF_fetch(nullptr, kAlgorithm, nullptr);
-  if (own_kdf == nullptr || OSSL_PROVIDER_add_builtin(nullptr, kName, init) != 1) return false;
-  const char* const own_provider = OSSL_PROVIDER_get0_name(EVP_KDF_get0_provider(own_kdf));
-  if (OSSL_PROVIDER_load(nullptr, own_provider) == nullptr) return false;
-  if (OSSL_PROVIDER_load(nullptr, kName) == nullptr) return false;
+  if (own_kdf == nullptr) return Status::error("OpenSSL has no " + std::string(kAlgorithm));
+  if (OSSL_PROVIDER_get0_name(EVP_KDF_get0_provider(own_kdf)) != kOwnProvider) return not_default();
+  const bool is_loaded = OSSL_PROVIDER_load(nullptr, kOwnProvider.data()) != nullptr &&
+                         OSSL_PROVIDER_add_builtin(nullptr, kName, init) == 1 &&
+                         OSSL_PROVIDER_load(nullptr, kName) != nullptr;
+  if (!is_loaded) return Status::error("OpenSSL takes no provider: " + take_openssl_error());
   EVP_KDF* const found = EVP_KDF_fetch(nullptr, kAlgorithm, TlsSecretTap::kProperties);
   const bool is_heard = found != nullptr && OSSL_PROVIDER_get0_name(EVP_KDF_get0_provider(found)) ==
                                                 std::string_view(kName);
   EVP_KDF_free(found);
-  return is_heard;
+  return is_heard ? Status::ok() : not_default();
 }
 
 }  // namespace
 
-bool TlsSecretTap::load() {
-  static const bool is_loaded = load_once();
-  return is_loaded;
+Status TlsSecretTap::load() {
+  static const Status loaded = load_once();
+  return loaded;
 }
 
 TlsSecretTap::TlsSecretTap(Tls13Secrets& secrets) {

@@ -25,12 +25,15 @@ class HandshakeDesk final {
   void set_begun_max(uint32_t max) { begun_max_ = max; }
   void set_kept_max(size_t max) { kept_max_ = max; }
 
-  // `is_short`: the loop itself may do it.
+  // `is_short`: the loop itself may do it. A newcomer's step is kept only when nobody waits to begin,
+  // and then has its place among those that go on: it overtakes nobody and is not overtaken.
   void ask(uint32_t slot, uint32_t generation, bool is_begun, bool is_short) {
     const Name name{slot, generation, is_begun};
-    const bool may_begin = is_begun || (new_asking_.empty() && begun_ < begun_max_);
-    const bool is_kept = is_short && may_begin && kept_.size() < kept_max_;
-    (is_kept ? kept_ : asking_queue(name)).push_back(name);
+    const bool may_go = is_begun || (new_asking_.empty() && has_place());
+    if (!is_short || !may_go || kept_.size() >= kept_max_)
+      return asking_queue(name).push_back(name);
+    kept_.push_back(name);
+    if (!is_begun) ++places_kept_;
   }
 
   // Hands out what may go. take(slot, generation) gives the handshake, or null when its connection
@@ -39,7 +42,7 @@ class HandshakeDesk final {
   void hand_out(Take&& take) {
     while (has_room()) {
       const bool is_begun = !begun_asking_.empty();
-      if (!is_begun && (new_asking_.empty() || begun_ >= begun_max_)) return;
+      if (!is_begun && (new_asking_.empty() || !has_place())) return;
       std::deque<Name>& asking = is_begun ? begun_asking_ : new_asking_;
       const Name name = asking.front();
       asking.pop_front();
@@ -53,13 +56,7 @@ class HandshakeDesk final {
   template <class Take>
   HandshakeJob next_kept(Take&& take) {
     while (has_kept()) {
-      const Name name = kept_.front();
-      kept_.pop_front();
-      ++kept_done_;
-      if (!name.is_begun && begun_ >= begun_max_) {
-        new_asking_.push_back(name);
-        continue;
-      }
+      const Name name = take_kept();
       std::unique_ptr<TlsHandshake> handshake = take(name.slot, name.generation);
       if (handshake != nullptr) return job_of(name, std::move(handshake));
     }
@@ -68,10 +65,11 @@ class HandshakeDesk final {
   // At every tick: what was kept at the last one already has waited long enough for an idle moment,
   // and is the threads' too from now on.
   void let_go_of_stale() {
-    while (kept_done_ < kept_at_tick_ && has_kept()) {
-      asking_queue(kept_.front()).push_back(kept_.front());
-      kept_.pop_front();
-      ++kept_done_;
+    std::vector<Name> stale;
+    while (kept_done_ < kept_at_tick_ && has_kept()) stale.push_back(take_kept());
+    // They came before whoever waits already: the last of them first, to the front.
+    for (auto name = stale.rbegin(); name != stale.rend(); ++name) {
+      asking_queue(*name).push_front(*name);
     }
     kept_at_tick_ = kept_.size();
     kept_done_ = 0;
@@ -84,7 +82,7 @@ class HandshakeDesk final {
   uint32_t begun() const { return begun_; }
   // Others wait, and none of them will begin before one that goes on has ended.
   bool is_crowded() const { return begun_ >= begun_max_ && !new_asking_.empty(); }
-  size_t waiting() const { return new_asking_.size(); }
+  size_t waiting() const { return new_asking_.size() + places_kept_; }
 
  private:
   struct Name {
@@ -103,6 +101,16 @@ class HandshakeDesk final {
   std::deque<Name>& asking_queue(const Name& name) {
     return name.is_begun ? begun_asking_ : new_asking_;
   }
+
+  Name take_kept() {
+    const Name name = kept_.front();
+    kept_.pop_front();
+    ++kept_done_;
+    if (!name.is_begun) --places_kept_;
+    return name;
+  }
+  // One more may begin.
+  bool has_place() const { return begun_ + places_kept_ < begun_max_; }
 
   bool has_room() const { return out_[idlest_thread()] < TlsHandshakeThreads::kJobsPerLoopMax; }
 
@@ -123,6 +131,7 @@ class HandshakeDesk final {
   std::deque<Name> new_asking_;
   std::deque<Name> kept_;
   size_t kept_max_ = 0;
+  size_t places_kept_ = 0;  // of newcomers among kept_
   size_t kept_at_tick_ = 0;
   size_t kept_done_ = 0;  // since then
   uint32_t begun_ = 0;

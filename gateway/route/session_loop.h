@@ -112,7 +112,6 @@ class SessionLoop final : private LoopHandler {
   void ask_for_step(uint32_t slot);
   void hand_out_steps();
   void do_kept_step();
-  void note_step(const HandshakeJob& job);
   std::unique_ptr<TlsHandshake> take_handshake(uint32_t slot, uint32_t generation);
   void on_stepped(uint32_t slot, std::unique_ptr<TlsHandshake> handshake);
   void secure(uint32_t slot, uint32_t events);
@@ -200,7 +199,6 @@ class SessionLoop final : private LoopHandler {
   TurnOutput turn_output_;
   std::vector<std::byte> receive_buffer_;
   HandshakeDesk desk_;
-  int64_t first_step_us_ = 0;  // nine of ten of handshakes' first steps take less, or about so
   TlsCipher cipher_;
   std::vector<std::byte> seal_buffer_;
   struct SlotName {

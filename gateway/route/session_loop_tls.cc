@@ -6,13 +6,11 @@
 #include "common/log.h"
 #include "gateway/route/session_loop.h"
 
-// The part that deals with TLS: which connections speak it, their handshakes, which other threads
-// do step by step, and their records.
+// The part that deals with TLS: which connections speak it, their handshakes, whose steps are done in
+// idle moments or by other threads, and their records.
 namespace holdfast {
 namespace {
 
-// What a living session may have to wait for one step that its loop does in an idle moment.
-constexpr int64_t kIdleStepUsMax = 400;
 // How long a handshake may wait for its client while others wait for their turn.
 constexpr int32_t kCrowdedGraceMs = 1000;
 // Connections looked at for such handshakes in a tick.
@@ -100,8 +98,7 @@ bool SessionLoop::waits_for_step(uint32_t slot, uint32_t events) {
 void SessionLoop::ask_for_step(uint32_t slot) {
   TlsEntry& entry = *table_.tls(slot)->entry;
   entry.is_asked = true;
-  const bool is_short = entry.handshake->is_short() && first_step_us_ <= kIdleStepUsMax;
-  desk_.ask(slot, table_.hot(slot).generation, entry.is_begun, is_short);
+  desk_.ask(slot, table_.hot(slot).generation, entry.is_begun, entry.handshake->is_short());
   hand_out_steps();
 }
 
@@ -110,12 +107,16 @@ void SessionLoop::hand_out_steps() {
   if (desk_.has_kept()) loop_.run_when_idle();
 }
 
-// Before a step; null when the connection has gone meanwhile.
+// Before a step; null when the connection or its peer has gone meanwhile.
 std::unique_ptr<TlsHandshake> SessionLoop::take_handshake(uint32_t slot, uint32_t generation) {
   const bool is_current =
       table_.is_current(slot, generation) && table_.hot(slot).state == SessionState::kTlsHandshake;
   if (!is_current) return nullptr;
   TlsConnection& tls = *table_.tls(slot);
+  if ((tls.entry->events & (EPOLLHUP | EPOLLERR)) != 0) {
+    close(slot, CloseReason::kPeerReset);
+    return nullptr;
+  }
   if (!tls.entry->is_begun) {
     io_bytes_ -= tls.allocated_bytes();
     tls.entry->is_begun = true;
@@ -128,31 +129,18 @@ std::unique_ptr<TlsHandshake> SessionLoop::take_handshake(uint32_t slot, uint32_
 // In an idle moment.
 void SessionLoop::do_kept_step() {
   HandshakeJob job = desk_.next_kept([this](auto... name) { return take_handshake(name...); });
-  if (job.handshake == nullptr) return;
-  const uint64_t before_us = monotonic_us();
-  job.handshake->step();
-  job.took_us = static_cast<int64_t>(monotonic_us() - before_us);
-  counters_.tls_steps_in_loop.add();
-  note_step(job);
-  on_stepped(job.slot, std::move(job.handshake));
+  if (job.handshake != nullptr) {
+    job.handshake->step();
+    counters_.tls_steps_in_loop.add();
+    on_stepped(job.slot, std::move(job.handshake));
+  }
   hand_out_steps();
-}
-
-// How long a handshake's first step takes, the server's key decides. The estimate goes up nine times
-// as fast as it goes down, so it comes to rest where nine of ten steps take less: a processor that
-// was taken away now and then makes no short step long.
-void SessionLoop::note_step(const HandshakeJob& job) {
-  constexpr int64_t kPaceUs = 8;
-  if (job.handshake->steps() > 1) return;
-  first_step_us_ += job.took_us > first_step_us_ ? 9 * kPaceUs : -kPaceUs;
-  first_step_us_ = std::clamp<int64_t>(first_step_us_, 0, 2 * kIdleStepUsMax);
 }
 
 void SessionLoop::handle(HandshakeStepped&& command) {
   const HandshakeJob& job = command.job;
   desk_.note_returned(command.thread);
   counters_.tls_steps_on_threads.add();
-  note_step(job);
   const bool is_current = table_.is_current(job.slot, job.generation) &&
                           table_.hot(job.slot).state == SessionState::kTlsHandshake;
   if (is_current) on_stepped(job.slot, std::move(command.job.handshake));
@@ -168,7 +156,10 @@ void SessionLoop::on_stepped(uint32_t slot, std::unique_ptr<TlsHandshake> handsh
   if (!stepped.output().empty() && !transmit_raw(slot, stepped.output())) return;
   switch (stepped.status()) {
     case TlsHandshake::Status::kWantsInput:
-      if (stepped.has_whole_record()) return ask_for_step(slot);
+      if (stepped.has_whole_record()) {
+        entry.events = events;
+        return ask_for_step(slot);
+      }
       return take_turn(slot, events);
     case TlsHandshake::Status::kDone:
       return secure(slot, events);
@@ -345,8 +336,8 @@ std::span<const std::byte> SessionLoop::seal(uint32_t slot, std::span<const std:
 }
 
 // The same for a connection's last words, with close_notify behind them, unless the peer cannot
-// hear it or was told of its fault. Who has gone without close_notify hardly waits for one: it would
-// be answered by a reset.
+// hear it or was told of its fault. RFC 8446, 6.1, would have one for a peer that ended without its
+// own too; but such a peer has mostly gone, and would answer by a reset.
 std::span<const std::byte> SessionLoop::seal_last(uint32_t slot, CloseReason reason,
                                                   std::span<const std::byte> before,
                                                   std::span<const std::byte> goaway) {

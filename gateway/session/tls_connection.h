@@ -12,7 +12,7 @@ namespace holdfast {
 
 // What a connection within TLS owns until it has said HELLO.
 struct TlsEntry {
-  std::unique_ptr<TlsHandshake> handshake;  // null: it is at a thread, or over
+  std::unique_ptr<TlsHandshake> handshake;  // null: a step is being done, or it is over
   TlsFacts facts;                           // once it is over
   uint32_t events = 0;                      // of the socket, since a step was asked for
   bool is_asked = false;  // a step is asked for or being done: nothing is read meanwhile

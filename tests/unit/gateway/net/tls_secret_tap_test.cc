@@ -76,7 +76,7 @@ std::vector<uint8_t> derive(const std::string& label) {
 
 class TlsSecretTapTest : public testing::Test {
  protected:
-  void SetUp() override { ASSERT_TRUE(TlsSecretTap::load()); }
+  void SetUp() override { ASSERT_TRUE(TlsSecretTap::load().is_ok()); }
 
   Tls13Secrets secrets_;
 };
@@ -144,6 +144,38 @@ TEST_F(TlsSecretTapTest, DerivesWhatOpensslDerives) {
         << one.mode << ' ' << one.digest << ' ' << one.key.size() << ' ' << one.label << ' '
         << one.context.size() << ' ' << one.bytes;
   }
+}
+
+TEST_F(TlsSecretTapTest, WhatWasSetBeforeCounts) {
+  TlsSecret key = test::secret_from_hex(kMaster);
+  TlsSecret hash = test::secret_from_hex(kTranscript);
+  std::string prefix = "tls13 ";
+  std::string label = "s ap traffic";
+  char digest[] = "SHA256";
+  int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+  const OSSL_PARAM before[] = {
+      OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, key.bytes.data(), key.size),
+      OSSL_PARAM_construct_end(),
+  };
+  const OSSL_PARAM rest[] = {
+      OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
+      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_DATA, hash.bytes.data(), hash.size),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PREFIX, prefix.data(), prefix.size()),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_LABEL, label.data(), label.size()),
+      OSSL_PARAM_construct_end(),
+  };
+  EVP_KDF* const kdf = EVP_KDF_fetch(nullptr, "TLS13-KDF", TlsSecretTap::kProperties);
+  EVP_KDF_CTX* const context = EVP_KDF_CTX_new(kdf);
+  std::vector<uint8_t> derived(32);
+  EXPECT_EQ(EVP_KDF_CTX_set_params(context, before), 1);
+  EXPECT_EQ(EVP_KDF_derive(context, derived.data(), derived.size(), rest), 1);
+  EXPECT_EQ(derived, bytes_of(kServer));
+  EVP_KDF_CTX_reset(context);
+  EXPECT_NE(EVP_KDF_derive(context, derived.data(), derived.size(), rest), 1);  // the key is gone
+  EVP_KDF_CTX_free(context);
+  EVP_KDF_free(kdf);
 }
 
 TEST_F(TlsSecretTapTest, ATapIsItsThreadsAlone) {

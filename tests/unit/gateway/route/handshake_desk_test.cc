@@ -104,17 +104,29 @@ TEST_F(HandshakeDeskTest, TheLoopKeepsAFewShortSteps) {
   EXPECT_EQ(do_kept(), 0u);
 }
 
-TEST_F(HandshakeDeskTest, WhatIsKeptOvertakesNoOneWhoWaitsToBegin) {
+TEST_F(HandshakeDeskTest, WhoIsKeptHasAPlaceAndNoMoreAreKeptThanThereArePlaces) {
   desk_.set_begun_max(1);
-  desk_.set_kept_max(2);
-  ask_short({1, 2});
+  desk_.set_kept_max(4);
+  ask_short({1, 2, 3});
+  EXPECT_TRUE(hand_out().empty());
+  EXPECT_EQ(desk_.waiting(), 3u);
   EXPECT_EQ(do_kept(), 1u);
-  EXPECT_EQ(do_kept(), 0u);  // the second may not begin
+  EXPECT_EQ(do_kept(), 0u);
+  EXPECT_TRUE(hand_out().empty());
   desk_.note_ended();
-  ask_short({3});
+  ask_short({4});  // behind those who wait already
   EXPECT_FALSE(desk_.has_kept());
   EXPECT_EQ(hand_out(), (std::vector<uint32_t>{2}));
-  EXPECT_EQ(desk_.waiting(), 1u);
+  EXPECT_EQ(desk_.waiting(), 2u);
+}
+
+TEST_F(HandshakeDeskTest, WhoLeavesGivesItsPlaceBack) {
+  desk_.set_begun_max(1);
+  desk_.set_kept_max(4);
+  ask_short({1, 2});
+  gone_ = {1};
+  EXPECT_EQ(do_kept(), 0u);
+  EXPECT_EQ(hand_out(), (std::vector<uint32_t>{2}));
 }
 
 TEST_F(HandshakeDeskTest, WhoseConnectionHasGoneIsNotKept) {
@@ -123,6 +135,19 @@ TEST_F(HandshakeDeskTest, WhoseConnectionHasGoneIsNotKept) {
   ask_short({1, 2});
   gone_ = {1};
   EXPECT_EQ(do_kept(), 2u);
+}
+
+TEST_F(HandshakeDeskTest, WhatIsLetGoKeepsItsPlace) {
+  desk_.set_begun_max(10);
+  desk_.set_kept_max(3);
+  ask_short({1, 2, 3});
+  EXPECT_EQ(desk_.waiting(), 3u);
+  desk_.let_go_of_stale();
+  ask(4);
+  desk_.let_go_of_stale();
+  EXPECT_FALSE(desk_.has_kept());
+  EXPECT_EQ(hand_out(), (std::vector<uint32_t>{1, 2, 3, 4}));
+  EXPECT_EQ(desk_.waiting(), 0u);
 }
 
 TEST_F(HandshakeDeskTest, ALoopThatIsNeverIdleLetsGoOfWhatItKept) {
