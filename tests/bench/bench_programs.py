@@ -62,6 +62,7 @@ class Held:
     def __init__(self, process, count):
         self.process = process
         self.count = count
+        self.is_over = False  # the server was ended under them
 
     def await_answers(self):
         line = self.process.stdout.readline()
@@ -154,7 +155,7 @@ class Programs:
             stop(process)
 
     @contextlib.contextmanager
-    def gateway(self, loops, settings=None, cpus=None):
+    def gateway(self, loops, settings=None, cpus=None, environment=None):
         """A gateway with its loops on the first processors, and settings over the usual ones. It
         has those processors, or `cpus`.
         """
@@ -164,7 +165,12 @@ class Programs:
             command += ["--set", f"{key}={value}"]
         with tempfile.TemporaryFile() as log:
             process = self.popen(
-                command, cpus or self.cpus[:loops], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command,
+                cpus or self.cpus[:loops],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
             )
             try:
                 address = wait_for_address(process, log)
@@ -283,6 +289,8 @@ class Programs:
             held = Held(process, count)
             held.await_answers()
             yield held
+            if held.is_over:
+                return
             process.stdin.close()
             if process.wait(STOP_S) != 0:
                 raise CannotMeasure("a connection was lost while it was held")

@@ -15,6 +15,7 @@ import bench_ping
 import bench_send
 import bench_storm
 import bench_tls_handshake
+import bench_tls_heap
 import bench_tls_memory
 import bench_tls_ping
 import bench_tls_storm
@@ -28,6 +29,7 @@ MEASUREMENTS = {
     "bookkeeping": bench_bookkeeping,
     "memory": bench_memory,
     "tls_memory": bench_tls_memory,
+    "tls_heap": bench_tls_heap,
     "tls_handshake": bench_tls_handshake,
     "tls_ping": bench_tls_ping,
     "tls_storm": bench_tls_storm,
