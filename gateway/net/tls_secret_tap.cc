@@ -10,7 +10,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "common/check.h"
@@ -209,8 +208,9 @@ int init(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** ou
 // configuration has loaded stays.
 Status load_once() {
   own_kdf = EVP_KDF_fetch(nullptr, kAlgorithm, nullptr);
-  if (own_kdf == nullptr) return Status::error("OpenSSL has no " + std::string(kAlgorithm));
-  if (OSSL_PROVIDER_get0_name(EVP_KDF_get0_provider(own_kdf)) != kOwnProvider) return not_default();
+  const bool is_default =
+      own_kdf != nullptr && OSSL_PROVIDER_get0_name(EVP_KDF_get0_provider(own_kdf)) == kOwnProvider;
+  if (!is_default) return not_default();
   const bool is_loaded = OSSL_PROVIDER_load(nullptr, kOwnProvider.data()) != nullptr &&
                          OSSL_PROVIDER_add_builtin(nullptr, kName, init) == 1 &&
                          OSSL_PROVIDER_load(nullptr, kName) != nullptr;
