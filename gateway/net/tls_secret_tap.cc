@@ -19,12 +19,12 @@ namespace holdfast {
 namespace {
 
 constexpr const char* kName = "holdfast";
-constexpr std::string_view kOwnProvider = "default";
+constexpr const char* kOpensslProvider = "default";
 constexpr const char* kAlgorithm = "TLS13-KDF";
 constexpr std::string_view kPrefix = "tls13 ";  // RFC 8446, 7.1
 
 thread_local Tls13Secrets* heard = nullptr;
-EVP_KDF* own_kdf = nullptr;  // OpenSSL's; set by load(), for good
+EVP_KDF* own_kdf = nullptr;  // OpenSSL's; set by load()
 
 Status not_default() {
   return Status::error(
@@ -204,29 +204,48 @@ int init(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** ou
   return 1;
 }
 
-// Once a provider is loaded by name OpenSSL no longer loads its default one by itself. What its
-// configuration has loaded stays.
-Status load_once() {
-  own_kdf = EVP_KDF_fetch(nullptr, kAlgorithm, nullptr);
-  const bool is_default =
-      own_kdf != nullptr && OSSL_PROVIDER_get0_name(EVP_KDF_get0_provider(own_kdf)) == kOwnProvider;
-  if (!is_default) return not_default();
-  const bool is_loaded = OSSL_PROVIDER_load(nullptr, kOwnProvider.data()) != nullptr &&
-                         OSSL_PROVIDER_add_builtin(nullptr, kName, init) == 1 &&
-                         OSSL_PROVIDER_load(nullptr, kName) != nullptr;
-  if (!is_loaded) return Status::error("OpenSSL takes no provider: " + take_openssl_error());
-  EVP_KDF* const found = EVP_KDF_fetch(nullptr, kAlgorithm, TlsSecretTap::kProperties);
-  const bool is_heard = found != nullptr && OSSL_PROVIDER_get0_name(EVP_KDF_get0_provider(found)) ==
-                                                std::string_view(kName);
-  EVP_KDF_free(found);
-  return is_heard ? Status::ok() : not_default();
+using KdfHandle = std::unique_ptr<EVP_KDF, FreeBy<EVP_KDF_free>>;
+using ProviderHandle = std::unique_ptr<OSSL_PROVIDER, FreeBy<OSSL_PROVIDER_unload>>;
+
+bool is_of(const KdfHandle& kdf, std::string_view provider) {
+  return kdf != nullptr && OSSL_PROVIDER_get0_name(EVP_KDF_get0_provider(kdf.get())) == provider;
 }
+
+// What is loaded, until the process ends.
+class Providers final {
+ public:
+  Providers() : status_(load()) {}
+  const Status& status() const { return status_; }
+
+ private:
+  // Once a provider is loaded by name OpenSSL no longer loads its default one by itself. What its
+  // configuration has loaded stays.
+  Status load() {
+    kdf_.reset(EVP_KDF_fetch(nullptr, kAlgorithm, nullptr));
+    if (!is_of(kdf_, kOpensslProvider)) return not_default();
+    own_kdf = kdf_.get();
+    openssl_.reset(OSSL_PROVIDER_load(nullptr, kOpensslProvider));
+    if (OSSL_PROVIDER_add_builtin(nullptr, kName, init) == 1) {
+      own_.reset(OSSL_PROVIDER_load(nullptr, kName));
+    }
+    if (openssl_ == nullptr || own_ == nullptr) {
+      return Status::error("OpenSSL takes no provider: " + take_openssl_error());
+    }
+    const KdfHandle found(EVP_KDF_fetch(nullptr, kAlgorithm, TlsSecretTap::kProperties));
+    return is_of(found, kName) ? Status::ok() : not_default();
+  }
+
+  KdfHandle kdf_;
+  ProviderHandle openssl_;
+  ProviderHandle own_;
+  Status status_;
+};
 
 }  // namespace
 
 Status TlsSecretTap::load() {
-  static const Status loaded = load_once();
-  return loaded;
+  static const Providers providers;
+  return providers.status();
 }
 
 TlsSecretTap::TlsSecretTap(Tls13Secrets& secrets) {
