@@ -12,6 +12,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import time
 
 import bench_certificate
 import bench_text
@@ -22,6 +23,8 @@ TITLE = "An idle TLS connection, byte by byte"
 CONNECTIONS = (2000, 6000)
 TLS = "1.3"
 PRINT_S = 120
+BUFFER_BYTES = 4096  # PIPE_BUF
+WRITTEN_S = 60
 PRELOAD = pathlib.Path("/usr/lib/heaptrack/libheaptrack_preload.so")
 INTERPRET = pathlib.Path("/usr/lib/heaptrack/libexec/heaptrack_interpret")
 # Below this a site is what a process allocates now and then, spread over the connections.
@@ -61,6 +64,7 @@ def allocated(programs, certificate, connections, folder):
     with programs.gateway(1, settings, environment=environment) as server:
         with programs.held_connections(server, connections, 0, tls=TLS) as held:
             held.ping_again()
+            wait_until_written(raw)
             server.process.kill()
             server.process.wait()
             held.process.kill()
@@ -68,6 +72,16 @@ def allocated(programs, certificate, connections, folder):
             held.is_over = True
     interpret(raw, stacks)
     return by_site(stacks)
+
+
+def wait_until_written(raw):
+    """heaptrack writes by the buffer, and the time of day into it many times a second."""
+    wanted = raw.stat().st_size + BUFFER_BYTES
+    deadline = time.monotonic() + WRITTEN_S
+    while raw.stat().st_size < wanted:
+        if time.monotonic() >= deadline:
+            raise CannotMeasure("heaptrack writes nothing")
+        time.sleep(0.05)
 
 
 def interpret(raw, stacks):
