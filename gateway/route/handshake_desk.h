@@ -30,8 +30,9 @@ class HandshakeDesk final {
   void ask(uint32_t slot, uint32_t generation, bool is_begun, bool is_short) {
     const Name name{slot, generation, is_begun};
     const bool may_go = is_begun || (new_asking_.empty() && has_place());
-    if (!is_short || !may_go || kept_.size() >= kept_max_)
-      return asking_queue(name).push_back(name);
+    // In a crowd the loop is there for the living.
+    const bool is_crowd = begun_ + places_kept_ > kept_max_ || kept_.size() >= kept_max_;
+    if (!is_short || !may_go || is_crowd) return asking_queue(name).push_back(name);
     kept_.push_back(name);
     if (!is_begun) ++places_kept_;
   }
