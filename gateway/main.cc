@@ -17,11 +17,11 @@
 #include "gateway/server.h"
 
 // What jemalloc reads at start. A loop allocates rarely and in small pieces, so a thread's cache of
-// large ones would only hold on to what a table has outgrown: 35 bytes a session at 19,000, as told
-// by tests/bench/run memory. And it is emptied in bulk: in an eviction storm the living then waited
-// for ten times as long (tests/bench/run storm). Freed pages go back to the system after a second, not ten: after a
-// storm the memory is wanted elsewhere. A thread of jemalloc's sees to that, since loops that are
-// idle again allocate nothing and would never come to it. MALLOC_CONF in the environment wins.
+// large ones would only hold on to what a table has outgrown (tests/bench/run memory), and it is
+// emptied in bulk, which the living would wait for (tests/bench/run storm). Freed pages go back to
+// the system after a second, not ten: after a storm the memory is wanted elsewhere. A thread of
+// jemalloc's sees to that, since loops that are idle again allocate nothing and would never come to
+// it. MALLOC_CONF in the environment wins.
 extern "C" {
 extern const char* const malloc_conf;
 const char* const malloc_conf =

@@ -88,7 +88,7 @@ struct TlsOptions {
   std::filesystem::path ticket_key_file;  // empty: keys of this process alone
   uint32_t handshake_timeout_ms = 5000;
   uint32_t handshakes_max = 1024;  // at the same time, in the whole process
-  uint32_t idle_steps = 16;        // of handshakes, that each loop keeps for its idle moments
+  uint32_t idle_steps = 16;        // as many may go on while a loop does steps in idle moments
 
   bool operator==(const TlsOptions&) const = default;
 };

@@ -51,10 +51,8 @@ Hmac& hmac_of(size_t size) {
 }
 
 TlsSecret hash_of_nothing(const EVP_MD* hash) {
-  TlsSecret digest;
-  unsigned int size = 0;
-  HF_CHECK(EVP_Digest(nullptr, 0, digest.bytes.data(), &size, hash, nullptr) == 1);
-  digest.size = static_cast<uint8_t>(size);
+  TlsSecret digest = TlsSecret::zeros(static_cast<size_t>(EVP_MD_get_size(hash)));
+  HF_CHECK(EVP_Digest(nullptr, 0, digest.bytes.data(), nullptr, hash, nullptr) == 1);
   return digest;
 }
 
@@ -64,18 +62,24 @@ const TlsSecret& hash_of_nothing(size_t size) {
   return size == kTlsSecretBytesMax ? sha384 : sha256;
 }
 
-TlsSecret secret_of(std::span<const uint8_t> bytes, size_t size) {
+}  // namespace
+
+TlsSecret TlsSecret::of(std::span<const uint8_t> given) {
+  TlsSecret secret = zeros(given.size());
+  std::ranges::copy(given, secret.bytes.begin());
+  return secret;
+}
+
+TlsSecret TlsSecret::zeros(size_t size) {
+  HF_CHECK(size <= kTlsSecretBytesMax);
   TlsSecret secret;
-  std::ranges::copy(bytes, secret.bytes.begin());
   secret.size = static_cast<uint8_t>(size);
   return secret;
 }
 
-}  // namespace
-
 void tls13_expand_label(const TlsSecret& secret, std::string_view label,
                         std::span<const uint8_t> context, std::span<uint8_t> out) {
-  constexpr std::string_view kPrefix = "tls13 ";
+  constexpr std::string_view kPrefix = kTls13LabelPrefix;
   HF_CHECK(out.size() <= secret.size && label.size() <= kTls13LabelBytesMax &&
            context.size() <= kTlsSecretBytesMax);
   // HkdfLabel, and the counter of HKDF's first and only block (RFC 5869, 2.3).
@@ -97,20 +101,20 @@ void tls13_expand_label(const TlsSecret& secret, std::string_view label,
 
 TlsSecret tls13_extract(size_t size, std::span<const uint8_t> before,
                         std::span<const uint8_t> input) {
-  HF_CHECK(size <= kTlsSecretBytesMax && (before.empty() || before.size() == size));
-  TlsSecret salt = secret_of({}, size);
+  HF_CHECK(before.empty() || before.size() == size);
+  TlsSecret salt = TlsSecret::zeros(size);
   if (!before.empty()) {
-    tls13_expand_label(secret_of(before, size), "derived", hash_of_nothing(size).span(),
-                       salt.span());
+    const TlsSecret& nothing = hash_of_nothing(size);
+    tls13_expand_label(TlsSecret::of(before), "derived", nothing.span(), salt.span());
   }
-  const TlsSecret zeros = secret_of({}, size);
-  TlsSecret secret = secret_of({}, size);
+  const TlsSecret zeros = TlsSecret::zeros(size);
+  TlsSecret secret = TlsSecret::zeros(size);
   hmac_of(size).sign(salt.span(), input.empty() ? zeros.span() : input, secret.span());
   return secret;
 }
 
 TlsSecret tls13_next_secret(const TlsSecret& secret) {
-  TlsSecret next = secret_of({}, secret.size);
+  TlsSecret next = TlsSecret::zeros(secret.size);
   tls13_expand_label(secret, "traffic upd", {}, next.span());
   return next;
 }

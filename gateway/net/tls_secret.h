@@ -15,10 +15,14 @@ namespace holdfast {
 
 inline constexpr size_t kTlsSecretBytesMax = 48;  // SHA-384's
 inline constexpr size_t kTls13LabelBytesMax = 16;
+inline constexpr std::string_view kTls13LabelPrefix = "tls13 ";
 
 // A traffic secret of TLS 1.3: 32 bytes under SHA-256, 48 under SHA-384. Wiped when it goes.
 struct TlsSecret {
   TlsSecret() = default;
+  // `given`: no more bytes than a secret has.
+  static TlsSecret of(std::span<const uint8_t> given);
+  static TlsSecret zeros(size_t size);
   TlsSecret(const TlsSecret&) = default;
   TlsSecret& operator=(const TlsSecret&) = default;
   ~TlsSecret() { OPENSSL_cleanse(bytes.data(), bytes.size()); }
@@ -30,7 +34,8 @@ struct TlsSecret {
   std::span<uint8_t> span() { return {bytes.data(), size}; }
 };
 
-// HKDF-Expand-Label. `label`: kTls13LabelBytesMax; `context`: a hash or nothing; `out`: at most a
+// HKDF-Expand-Label. `label`: up to kTls13LabelBytesMax, without the prefix that it stands behind;
+// `context`: a hash or nothing; `out`: at most a
 // hash's length. Source: RFC 8446, 7.1.
 void tls13_expand_label(const TlsSecret& secret, std::string_view label,
                         std::span<const uint8_t> context, std::span<uint8_t> out);

@@ -21,7 +21,6 @@ namespace {
 constexpr const char* kName = "holdfast";
 constexpr const char* kOpensslProvider = "default";
 constexpr const char* kAlgorithm = "TLS13-KDF";
-constexpr std::string_view kPrefix = "tls13 ";  // RFC 8446, 7.1
 
 thread_local Tls13Secrets* heard = nullptr;
 EVP_KDF* own_kdf = nullptr;  // OpenSSL's; set by load()
@@ -109,7 +108,7 @@ std::optional<Request> request_of(const OSSL_PARAM params[]) {
 }
 
 bool is_expansion(const Request& request, size_t out_bytes) {
-  return request.mode == EVP_KDF_HKDF_MODE_EXPAND_ONLY && request.prefix == kPrefix &&
+  return request.mode == EVP_KDF_HKDF_MODE_EXPAND_ONLY && request.prefix == kTls13LabelPrefix &&
          request.hash_bytes > 0 && request.key.size() == request.hash_bytes &&
          request.salt.empty() && out_bytes <= request.hash_bytes &&
          request.label.size() <= kTls13LabelBytesMax &&
@@ -117,25 +116,18 @@ bool is_expansion(const Request& request, size_t out_bytes) {
 }
 
 bool is_extraction(const Request& request, size_t out_bytes) {
-  return request.mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY && request.prefix == kPrefix &&
+  return request.mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY && request.prefix == kTls13LabelPrefix &&
          request.label == "derived" && request.hash_bytes > 0 &&
          (request.salt.empty() || request.salt.size() == request.hash_bytes) &&
          request.context.empty() && out_bytes == request.hash_bytes;
 }
 
-TlsSecret secret_of(std::span<const uint8_t> bytes) {
-  TlsSecret secret;
-  std::ranges::copy(bytes, secret.bytes.begin());
-  secret.size = static_cast<uint8_t>(bytes.size());
-  return secret;
-}
-
 // Labels: RFC 8446, 7.1.
 void expand(const Request& request, std::span<uint8_t> out) {
-  tls13_expand_label(secret_of(request.key), request.label, request.context, out);
+  tls13_expand_label(TlsSecret::of(request.key), request.label, request.context, out);
   if (heard == nullptr) return;
-  if (request.label == "c ap traffic") heard->client = secret_of(out);
-  if (request.label == "s ap traffic") heard->server = secret_of(out);
+  if (request.label == "c ap traffic") heard->client = TlsSecret::of(out);
+  if (request.label == "s ap traffic") heard->server = TlsSecret::of(out);
 }
 
 void extract(const Request& request, std::span<uint8_t> out) {

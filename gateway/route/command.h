@@ -34,7 +34,7 @@ struct LoopSettings {
   bool sheds_when_full = true;
   std::vector<ListenerTls> tls;        // by listener
   uint32_t tls_handshakes_max = 1024;  // at the same time, of this loop
-  uint32_t tls_idle_steps = 16;        // that wait for its idle moments before threads do them
+  uint32_t tls_idle_steps = 16;        // as many may go on while it does steps in idle moments
 };
 
 // Ties a reply to what asked for it. 0: no reply is wanted.

@@ -11,12 +11,13 @@
 
 namespace holdfast {
 
-// Where one loop's connections ask for a step of their TLS handshake. A few short ones are kept for
-// the loop's own idle moments. The others go out to the threads as these have room: those of
+// Where one loop's connections ask for a step of their TLS handshake. While few handshakes are going
+// on, short steps are kept for the loop's own idle moments. The others go out to the threads as these have room: those of
 // handshakes that have begun first, then, in the order in which they came and while few enough are
 // going on, the first steps of others.
 // Thread: the owning loop only.
-// Limit: `begun_max` handshakes going on; `kept_max` steps kept; each thread's kJobsPerLoopMax.
+// Limit: `begun_max` handshakes going on; `kept_max` steps kept, and none while more than that are
+// going on; each thread's kJobsPerLoopMax.
 class HandshakeDesk final {
  public:
   HandshakeDesk(LoopIndex loop, TlsHandshakeThreads& threads)

@@ -62,7 +62,7 @@ class Held:
     def __init__(self, process, count):
         self.process = process
         self.count = count
-        self.is_over = False  # the server was ended under them
+        self.is_abandoned = False
 
     def await_answers(self):
         line = self.process.stdout.readline()
@@ -75,6 +75,11 @@ class Held:
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         self.await_answers()
+
+    def abandon(self):
+        """Ends the client at once: its server has been ended under it."""
+        self.is_abandoned = True
+        stop(self.process)
 
 
 class Programs:
@@ -289,7 +294,7 @@ class Programs:
             held = Held(process, count)
             held.await_answers()
             yield held
-            if held.is_over:
+            if held.is_abandoned:
                 return
             process.stdin.close()
             if process.wait(STOP_S) != 0:

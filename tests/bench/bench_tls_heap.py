@@ -67,9 +67,7 @@ def allocated(programs, certificate, connections, folder):
             wait_until_written(raw)
             server.process.kill()
             server.process.wait()
-            held.process.kill()
-            held.process.wait()
-            held.is_over = True
+            held.abandon()
     interpret(raw, stacks)
     return by_site(stacks)
 

@@ -4,6 +4,7 @@ Only steps that are short whatever the client sends are kept for a loop.
 """
 
 import contextlib
+import socket
 import struct
 
 import pytest
@@ -114,6 +115,20 @@ def test_a_crowd_is_shared_between_loop_and_threads(start_one_loop, trust):
         eventually(lambda: gateway.admin.tls()["full"] == 60)
     in_loop, on_threads = steps(gateway)
     assert in_loop >= 1 and on_threads >= 1
+
+
+def test_no_step_is_done_for_whoever_has_hung_up(start_one_loop, trust):
+    gateway = start_one_loop({"tls.handshakes_max": 1})
+    hello = TlsSocket(None, trust()).first_flight()
+    with connect(gateway.address) as first, connect(gateway.address) as second:
+        first.sendall(hello)
+        gateway.wait_for_stats(lambda stats: stats["tls"]["handshakes_in_progress"] == 1)
+        second.sendall(hello)
+        gateway.wait_for_stats(lambda stats: stats["tls"]["handshakes_waiting"] == 1)
+        second.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        second.close()
+    gateway.wait_for_connections(0)
+    assert sum(steps(gateway)) == 1  # the first one's
 
 
 def test_who_leaves_while_a_step_is_kept_leaves_nothing_behind(start_one_loop, trust):

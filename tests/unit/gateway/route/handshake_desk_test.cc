@@ -120,6 +120,20 @@ TEST_F(HandshakeDeskTest, WhoIsKeptHasAPlaceAndNoMoreAreKeptThanThereArePlaces) 
   EXPECT_EQ(desk_.waiting(), 2u);
 }
 
+TEST_F(HandshakeDeskTest, InACrowdNothingIsKept) {
+  desk_.set_begun_max(10);
+  desk_.set_kept_max(2);
+  for (const uint32_t slot : {1u, 2u, 3u}) ask(slot);
+  EXPECT_EQ(hand_out(), (std::vector<uint32_t>{1, 2, 3}));
+  ask_short({1, 4});  // the second step of one, the first of another
+  EXPECT_FALSE(desk_.has_kept());
+  EXPECT_EQ(hand_out(), (std::vector<uint32_t>{1, 4}));
+  desk_.note_ended();
+  desk_.note_ended();
+  ask_short({2});
+  EXPECT_EQ(do_kept(), 2u);
+}
+
 TEST_F(HandshakeDeskTest, WhoLeavesGivesItsPlaceBack) {
   desk_.set_begun_max(1);
   desk_.set_kept_max(4);
